@@ -47,7 +47,7 @@ func (s *Spec) Full(design Design) bool {
 // nil where it counts.
 func (s *Spec) lowFidelity(design Design) *Reason {
 	column, full := s.fidelity()
-	if column < 0 || column >= len(design) || design[column] == full {
+	if s.Full(design) || column >= len(design) {
 		return nil
 	}
 	p := &s.Parameters[column]

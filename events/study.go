@@ -321,6 +321,9 @@ type Summary struct {
 	Voided int `json:"voided,omitempty"`
 	// Stopped counts the trials whose evaluation was stopped early.
 	Stopped int `json:"stopped,omitempty"`
+	// LowFidelity counts the trials below the last level of the fidelity, however they
+	// ended: none of them could have been feasible.
+	LowFidelity int `json:"low_fidelity,omitempty"`
 	// Best is null when nothing is feasible, and with several objectives: Front
 	// is the answer then.
 	Best *BestTrial `json:"best" jsonschema:"nullable"`
@@ -451,10 +454,9 @@ type Progress struct {
 	// Voided and Stopped are those of Summary.
 	Voided  int `json:"voided,omitempty"`
 	Stopped int `json:"stopped,omitempty"`
-	// BelowFull counts the trials below the last level of the fidelity, however they
-	// ended: none of them could have been feasible.
-	BelowFull int        `json:"below_full,omitempty"`
-	Best      *BestTrial `json:"best" jsonschema:"nullable"`
+	// LowFidelity is that of Summary.
+	LowFidelity int        `json:"low_fidelity,omitempty"`
+	Best        *BestTrial `json:"best" jsonschema:"nullable"`
 	// FrontSize and Hypervolume are those of Summary, with several objectives.
 	FrontSize   int      `json:"front_size,omitempty"`
 	Hypervolume *float64 `json:"hypervolume,omitempty"`

@@ -29,6 +29,10 @@ type Algorithm struct {
 	Search transfer.Algorithm
 	// Parameter is the index in Problem.Space of the one whose last level counts.
 	Parameter int
+	// Trials is how many trials there are in all, as far as it is known now; nil for no end.
+	// The last ones are of the last level: what is promoted after the end was measured for
+	// nothing.
+	Trials func() int
 }
 
 var (
@@ -57,7 +61,7 @@ func (a Algorithm) Start(p optimizer.Problem) (optimizer.Strategy, error) {
 	if p.Objectives > 1 || k < 0 || k >= p.Space.Len() || p.Space.Len() < 2 {
 		return nil, fmt.Errorf("fidelity: parameter %d of %d with %d objectives: want one of two parameters or more, and one objective", k, p.Space.Len(), p.Objectives)
 	}
-	s := &strategy{problem: p, search: a.Search, at: k, levels: make([]level, p.Space.Param(k).Len())}
+	s := &strategy{problem: p, search: a.Search, at: k, trials: a.Trials, levels: make([]level, p.Space.Param(k).Len())}
 	var err error
 	if s.space, err = space.New(slices.Delete(slices.Clone(p.Space.Params()), k, k+1)...); err != nil {
 		return nil, fmt.Errorf("fidelity: %w", err)
@@ -71,6 +75,7 @@ type strategy struct {
 	search  transfer.Algorithm
 	space   space.Space // without the setting
 	at      int
+	trials  func() int // nil for no end
 	levels  []level
 }
 
@@ -116,7 +121,7 @@ func (s *strategy) Tell(obs ...optimizer.Observation) {
 }
 
 // Ask implements optimizer.Strategy.
-func (s *strategy) Ask(_ uint64, n int, pending []space.Point) (out []optimizer.Proposal, err error) {
+func (s *strategy) Ask(at uint64, n int, pending []space.Point) (out []optimizer.Proposal, err error) {
 	waiting := make([][]space.Point, len(s.levels))
 	for _, p := range pending {
 		if s.problem.Space.Contains(p) {
@@ -125,7 +130,11 @@ func (s *strategy) Ask(_ uint64, n int, pending []space.Point) (out []optimizer.
 	}
 	spent := make([]bool, len(s.levels)) // of levels that have no design left
 	for len(out) < n {
-		k, round := s.next(waiting, spent)
+		left := math.MaxInt
+		if s.trials != nil {
+			left = s.trials() - int(at) - len(out)
+		}
+		k, round := s.next(waiting, spent, left)
 		search, err := s.searchOf(k, round)
 		if err != nil {
 			return nil, err
@@ -215,14 +224,29 @@ func (s *strategy) due(k, round int) int { return first(k, len(s.levels)) * (2<<
 // for the first answer of the one below, however many designs are in flight: nothing could
 // be promoted before. One that has answers of its own does not, as those of the one below
 // may be measured anew. Designs that the search did not propose are no part of a round.
-func (s *strategy) next(waiting [][]space.Point, spent []bool) (k, round int) {
+// The round that the end of the trials cuts has fewer designs of its lowest levels: what is
+// left is first of all for the levels above, and firstFull are of the last one.
+func (s *strategy) next(waiting [][]space.Point, spent []bool, left int) (k, round int) {
 	last := len(s.levels) - 1
+	missing := make([]int, len(s.levels))
 	for ; ; round++ {
+		above, cut := 0, false
 		for k := range s.levels {
-			if k > 0 && s.levels[k].own == 0 && len(s.levels[k-1].told) == 0 && !spent[k-1] {
+			missing[k] = 0
+			if !spent[k] && (k == last || round == 0 || s.ordered(k)) {
+				missing[k] = max(0, s.due(k, round)-s.levels[k].own-len(waiting[k]))
+			}
+			above += missing[k]
+		}
+		for k := range s.levels {
+			if above -= missing[k]; k < last && left <= max(above, firstFull) {
+				cut = true
+				continue
+			}
+			if !cut && k > 0 && s.levels[k].own == 0 && len(s.levels[k-1].told) == 0 && !spent[k-1] {
 				break
 			}
-			if s.levels[k].own+len(waiting[k]) < s.due(k, round) && !spent[k] && (k == last || round == 0 || s.ordered(k)) {
+			if missing[k] > 0 {
 				return k, round
 			}
 		}

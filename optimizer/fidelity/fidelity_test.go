@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,6 +124,40 @@ func TestALevelIsDropped(t *testing.T) {
 		}
 		if best > 3 {
 			t.Errorf("misleads %v: the best is %v", misleads, best)
+		}
+	}
+}
+
+// What the end of the trials leaves no time to promote is not measured: the last designs are
+// of the last level, and however few are left there are some.
+func TestTheEndIsOfTheLastLevel(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ trials, flight int }{{3, 1}, {30, 32}, {44, 1}} {
+		a := algorithm()
+		a.Trials = func() int { return c.trials }
+		search, err := a.Start(optimizer.Problem{Space: grid(t, 10), Seed: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var pending []optimizer.Proposal
+		var asked []int
+		for trial := range c.trials {
+			for len(pending) < c.flight && len(asked) < c.trials {
+				var waiting []space.Point
+				for _, p := range pending {
+					waiting = append(waiting, p.Point)
+				}
+				got, err := search.Ask(uint64(len(asked)), 1, waiting)
+				if err != nil {
+					t.Fatal(err)
+				}
+				pending, asked = append(pending, got...), append(asked, got[0].Point[1])
+			}
+			search.Tell(observe(pending[0], trial, false))
+			pending = pending[1:]
+		}
+		if end := asked[max(0, len(asked)-4):]; slices.Min(end) < 2 {
+			t.Errorf("%d trials, %d in flight: the last ones are of the levels %v", c.trials, c.flight, end)
 		}
 	}
 }

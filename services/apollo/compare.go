@@ -97,7 +97,7 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 			return nil, err
 		}
 		if t.result != nil {
-			one.Add(t.number, t.judgement.Feasible, t.result.Values)
+			one.Add(compare.Trial{Number: t.number, Feasible: t.judgement.Feasible, LowFidelity: !view.Spec.Full(t.design), Values: t.result.Values})
 		}
 	}
 	return one, nil
@@ -114,7 +114,7 @@ func (a *app) comparedLog(ctx context.Context, ref events.Source) (*compare.Stud
 		if err != nil {
 			return nil, err
 		}
-		one.Add(t.Trial, t.Feasible, t.Values)
+		one.Add(compare.Trial{Number: t.Trial, Feasible: t.Feasible, LowFidelity: !one.Spec.Full(t.Design), Values: t.Values})
 	}
 	return one, nil
 }

@@ -21,7 +21,7 @@ func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.Stu
 	c := t.counts()
 	now.Summary = &events.Summary{
 		Trials: c.Trials, Measured: c.Measured, Infeasible: c.Infeasible, Failed: c.Failed,
-		Feasible: c.Feasible, Voided: c.Voided, Stopped: c.Stopped, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
+		Feasible: c.Feasible, Voided: c.Voided, Stopped: c.Stopped, LowFidelity: c.LowFidelity, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
 		Hypervolume: now.Hypervolume, Reference: now.Reference, Hash: t.hash(),
 	}
 	return now, nil

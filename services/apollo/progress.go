@@ -80,7 +80,7 @@ func (p *progress) line(t events.Progress) string {
 	if p.rate > 0 {
 		parts = append(parts, cli.Significant(p.rate)+"/s")
 	}
-	parts = append(parts, cli.Share(t.Feasible, t.Trials-t.Voided-t.BelowFull)+" feasible")
+	parts = append(parts, cli.Share(t.Feasible, t.Trials-t.Voided-t.LowFidelity)+" feasible")
 	if t.Waiting != nil {
 		return t.Study + ": " + strings.Join(append(parts, waitsLine(t.Waiting)), ", ")
 	}

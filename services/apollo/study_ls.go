@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,14 +13,16 @@ import (
 
 // studyJSON is a run as `study ls -o json` prints it.
 type studyJSON struct {
-	Study    string            `json:"study"`
-	Run      string            `json:"run"`
-	State    string            `json:"state"`
-	Reason   string            `json:"reason,omitempty"`
-	Waiting  []events.Waiting  `json:"waiting,omitempty"`
-	Proposed int               `json:"proposed"`
-	Budget   int               `json:"budget"`
-	Best     *events.BestTrial `json:"best"`
+	Study    string           `json:"study"`
+	Run      string           `json:"run"`
+	State    string           `json:"state"`
+	Reason   string           `json:"reason,omitempty"`
+	Waiting  []events.Waiting `json:"waiting,omitempty"`
+	Proposed int              `json:"proposed"`
+	// LowFidelity is how many of those are of a fidelity that does not count.
+	LowFidelity int               `json:"low_fidelity,omitempty"`
+	Budget      int               `json:"budget"`
+	Best        *events.BestTrial `json:"best"`
 	*frontJSON
 	Accepted time.Time         `json:"accepted"`
 	Updated  time.Time         `json:"updated"`
@@ -74,13 +77,21 @@ func latestRuns(views []*client.StudyView) []*client.StudyView {
 func listStudies(views []*client.StudyView) cli.Answer {
 	rows, items := []studyJSON{}, []any{}
 	g := &cli.Grid{Header: []string{"STUDY", "RUN", "STATE", ">PROPOSED", ">BUDGET", "BEST", "ACCEPTED"}}
+	low := slices.ContainsFunc(views, func(v *client.StudyView) bool { return v.LowFidelity > 0 })
+	if low {
+		g.Header = slices.Insert(g.Header, 4, ">LOW FIDELITY")
+	}
 	for _, v := range views {
 		r := studyJSON{
-			Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Waiting: v.Waiting, Proposed: v.Proposed, Budget: v.Budget,
+			Study: v.Study, Run: v.Run, State: string(v.State), Reason: v.Reason, Waiting: v.Waiting, Proposed: v.Proposed, LowFidelity: v.LowFidelity, Budget: v.Budget,
 			Best: v.Best, frontJSON: frontOf(v), Accepted: v.Accepted, Updated: v.Updated, Labels: v.Spec.Labels,
 		}
 		rows, items = append(rows, r), append(items, r)
-		g.Add(v.Study, v.Run, stateText(v), cli.Count(v.Proposed), cli.Count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime))
+		row := []string{v.Study, v.Run, stateText(v), cli.Count(v.Proposed), cli.Count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime)}
+		if low {
+			row = slices.Insert(row, 4, cli.Count(v.LowFidelity))
+		}
+		g.Add(row...)
 	}
 	return cli.Answer{Value: rows, Items: items, Grid: g}
 }

@@ -190,7 +190,7 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "idle     %s (%s)\n         %s\n", s.Idle.Message, s.Idle.Code, s.Idle.Hint)
 	}
 	fmt.Fprintf(w, "trials   %s of %s: %s; %s feasible\n", cli.Count(s.Trials), cli.Count(s.Budget),
-		endedText(s.Measured, s.Infeasible, s.Failed, s.Stopped), cli.Share(s.Feasible, s.Trials-s.Voided-s.BelowFull))
+		endedText(s.Measured, s.Infeasible, s.Failed, s.Stopped), cli.Share(s.Feasible, s.Trials-s.Voided-s.LowFidelity))
 	if s.Voided > 0 {
 		fmt.Fprintf(w, "         %s voided: measured anew\n", cli.Count(s.Voided))
 	}

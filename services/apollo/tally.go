@@ -24,10 +24,8 @@ type counts struct {
 	Voided int `json:"voided,omitempty"`
 	// Stopped trials were ended early.
 	Stopped int `json:"stopped,omitempty"`
-	// LowFidelity trials were measured at a fidelity that does not count.
+	// LowFidelity trials are those of a fidelity that does not count, however they ended.
 	LowFidelity int `json:"low_fidelity,omitempty"`
-	// BelowFull trials are those and the ones of such a fidelity that ended otherwise.
-	BelowFull int `json:"below_full,omitempty"`
 }
 
 func (c *counts) count(outcome string, feasible, voided bool) {
@@ -106,7 +104,7 @@ type mark struct {
 	reason           int32 // in codes, from 1 on
 	outcome          uint8 // in outcomes
 	feasible, voided bool
-	belowFull        bool
+	lowFidelity      bool
 }
 
 // outcomes are those of marks; the first is that of a trial without an answer.
@@ -186,7 +184,7 @@ func (c *tally) add(b *client.Batch) []events.Judgement {
 				c.silent++
 			}
 			if c.column >= 0 {
-				m.belowFull = !c.spec.Full(d)
+				m.lowFidelity = !c.spec.Full(d)
 				if level, ok := c.levels.Level(d[c.column]); ok {
 					c.fidelity[level].Trials++
 					c.fidelity[level].Seconds += r.Seconds
@@ -223,10 +221,7 @@ func (c *tally) counts() (n counts) {
 	for i := range c.marks {
 		if m := &c.marks[i]; m.outcome != 0 {
 			n.count(outcomes[m.outcome], m.feasible, m.voided)
-			if !m.voided && m.belowFull {
-				n.BelowFull++
-			}
-			if !m.voided && m.reason > 0 && c.codes[m.reason-1] == events.ReasonLowFidelity {
+			if !m.voided && m.lowFidelity {
 				n.LowFidelity++
 			}
 		}

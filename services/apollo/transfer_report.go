@@ -67,7 +67,7 @@ func transferReport(ctx context.Context, s *session, view *client.StudyView) (*t
 	var tried []transfer.Tried
 	for i := range l.trials {
 		t := &l.trials[i]
-		if t.result == nil {
+		if t.result == nil || !view.Spec.Full(t.design) {
 			continue
 		}
 		row := transfer.Tried{Trial: t.number, Origin: t.origin, Feasible: t.judgement.Feasible, Value: math.NaN()}

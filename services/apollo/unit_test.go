@@ -137,7 +137,7 @@ func TestProgressLine(t *testing.T) {
 	now = now.Add(4 * time.Second)
 	tick(100, &events.BestTrial{Metrics: map[string]float64{"latency_s": 0.0002}})
 	now = now.Add(5 * time.Second)
-	p.tick(events.Progress{Study: "s", State: "running", Trials: 150, Budget: 1000, Feasible: 30, Voided: 10, BelowFull: 80})
+	p.tick(events.Progress{Study: "s", State: "running", Trials: 150, Budget: 1000, Feasible: 30, Voided: 10, LowFidelity: 80})
 	want := "apollo: s: 0/1000 trials, - feasible\n" +
 		"apollo: s: best latency 200 us, 100/1000 trials, 20/s, 25.0 % feasible, ETA 45s\n" +
 		"apollo: s: 150/1000 trials, 15/s, 50.0 % feasible, ETA 56.7s\n"

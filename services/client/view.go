@@ -39,6 +39,8 @@ type StudyView struct {
 	Budget int
 	// Proposed counts the trials that were proposed.
 	Proposed int
+	// LowFidelity is how many of those are of a fidelity that does not count.
+	LowFidelity int
 	// Voided counts the trials that are measured anew, VoidedBy says by which.
 	Voided   int
 	VoidedBy map[int]int
@@ -98,6 +100,11 @@ func (v *StudyView) fold(m events.Message, e events.Payload) {
 	case events.BatchRefused:
 		v.Refused++
 	case events.TrialsProposed:
+		for ; v.Spec.Fidelity != nil && v.Proposed >= e.FirstTrial && v.Proposed < e.FirstTrial+len(e.Designs); v.Proposed++ {
+			if !v.Spec.Full(e.Designs[v.Proposed-e.FirstTrial]) {
+				v.LowFidelity++
+			}
+		}
 		v.Proposed = max(v.Proposed, e.FirstTrial+len(e.Designs))
 		if e.Added {
 			v.Budget += len(e.Designs)
@@ -159,7 +166,11 @@ func (v *StudyView) void(e *events.TrialsProposed) {
 
 // Fold is fold of what may not be readable.
 func (v *StudyView) Fold(m events.Message) {
-	_, payload, err := events.DecodeOutline(m.Data)
+	decode := events.DecodeOutline
+	if v.Spec != nil && v.Spec.Fidelity != nil {
+		decode = events.Decode // the designs say of which fidelity they are
+	}
+	_, payload, err := decode(m.Data)
 	v.foldDecoded(m, payload, err)
 }
 

@@ -35,7 +35,7 @@ func TestArmsAreSeedsOfOneStudy(t *testing.T) {
 		none := all[len(all)-1]
 		*none = Study{Study: none.Study, Run: none.Run, Spec: none.Spec}
 		for i := range 5 {
-			none.Add(i, false, nil)
+			none.Add(Trial{Number: i})
 		}
 		r, err := Of(all)
 		if err != nil {

@@ -20,7 +20,7 @@ func comparedOf(name string, goals []string, rows ...[]float64) *Study {
 	}
 	c := &Study{Study: name, Run: "0badcafe", Spec: spec}
 	for i, row := range rows {
-		c.Add(i, row != nil, row)
+		c.Add(Trial{Number: i, Feasible: row != nil, Values: row})
 	}
 	return c
 }

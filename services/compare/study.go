@@ -23,6 +23,10 @@ type Study struct {
 	// those says whether the i-th one is.
 	trials, feasible int
 	those            []uint64
+	// lowFidelity counts the trials that could not be feasible, and low has their bits, of a
+	// study with fidelity.
+	lowFidelity int
+	low         []uint64
 	// steps are the trials that none before them was better than or equal to in all
 	// objectives, front those of them that none after them is either.
 	steps []step
@@ -35,21 +39,38 @@ type step struct {
 	point        []float64 // its objectives, all to be minimised
 }
 
-// Add adds the next finished trial, with its metrics in the study's order.
-func (c *Study) Add(trial int, feasible bool, values []float64) {
+// Trial is a finished trial.
+type Trial struct {
+	Number   int
+	Feasible bool
+	// LowFidelity: its fidelity does not count, so that it could not be feasible.
+	LowFidelity bool
+	// Values are its metrics, in the study's order.
+	Values []float64
+}
+
+// Add adds the next trial.
+func (c *Study) Add(t Trial) {
 	at := c.trials
 	c.trials++
 	if at/64 == len(c.those) {
 		c.those = append(c.those, 0)
+		if c.Spec.Fidelity != nil {
+			c.low = append(c.low, 0)
+		}
 	}
-	if !feasible {
+	if t.LowFidelity {
+		c.lowFidelity++
+		c.low[at/64] |= 1 << (at % 64)
+	}
+	if !t.Feasible {
 		return
 	}
 	c.feasible++
 	c.those[at/64] |= 1 << (at % 64)
 	p := make([]float64, len(c.Spec.Objectives))
 	for i, o := range c.Spec.Objectives {
-		p[i] = values[c.Spec.MetricIndex(o.Metric)]
+		p[i] = t.Values[c.Spec.MetricIndex(o.Metric)]
 		if o.Goal == "maximize" {
 			p[i] = -p[i]
 		}
@@ -59,15 +80,19 @@ func (c *Study) Add(trial int, feasible bool, values []float64) {
 	}
 	c.front = slices.DeleteFunc(c.front, func(q []float64) bool { return pareto.Dominates(p, q) })
 	c.front = append(c.front, p)
-	c.steps = append(c.steps, step{c.trials, trial, p})
+	c.steps = append(c.steps, step{c.trials, t.Number, p})
 }
 
-// shares are those of feasible trials after each one.
+// shares are those of feasible trials after each one, of the trials that could be feasible;
+// NaN before the first of those.
 func (c *Study) shares() []float64 {
-	out, feasible := make([]float64, c.trials), 0
+	out, feasible, could := make([]float64, c.trials), 0, 0
 	for i := range out {
 		feasible += int(c.those[i/64] >> (i % 64) & 1)
-		out[i] = float64(feasible) / float64(i+1)
+		if c.low == nil || c.low[i/64]>>(i%64)&1 == 0 {
+			could++
+		}
+		out[i] = float64(feasible) / float64(could)
 	}
 	return out
 }

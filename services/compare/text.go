@@ -53,7 +53,7 @@ func (r *Report) Text(w io.Writer, p cli.Paint) {
 	}
 	for i := range r.Studies {
 		s := &r.Studies[i]
-		row := []string{s.Name, s.Algorithm, cli.Count(s.Trials), cli.Share(s.Feasible, s.Trials)}
+		row := []string{s.Name, s.Algorithm, cli.Count(s.Trials), s.FeasibleShare()}
 		if several {
 			row = append(row, cli.Count(s.FrontSize), cli.Count(s.Joint), r.ValueText(s.Value))
 		} else {
@@ -68,6 +68,11 @@ func (r *Report) Text(w io.Writer, p cli.Paint) {
 			corner = append(corner, cli.Quantity(r.Reference[o.Metric], o.Unit))
 		}
 		fmt.Fprintf(w, "\nhypervolume up to (%s); joint: on the front of all studies together\n", strings.Join(corner, ", "))
+	}
+	for i := range r.Studies {
+		if s := &r.Studies[i]; s.LowFidelity > 0 {
+			fmt.Fprintf(w, "\n%s: %s of its trials are of low fidelity; FEASIBLE is of the others\n", s.Name, cli.Count(s.LowFidelity))
+		}
 	}
 	r.armsText(w, p)
 	r.differenceText(w, p)
@@ -119,7 +124,7 @@ func cell(v string) string {
 
 // Sheet is the studies as rows for csv, with plain numbers.
 func (r *Report) Sheet() *cli.Grid {
-	g := &cli.Grid{Header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level"}}
+	g := &cli.Grid{Header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level", "low_fidelity"}}
 	integer := func(n *int) string {
 		if n == nil {
 			return ""
@@ -133,7 +138,7 @@ func (r *Report) Sheet() *cli.Grid {
 			value = strconv.FormatFloat(*s.Value, 'g', -1, 64)
 		}
 		g.Add(s.Study, s.Run, s.State, s.Algorithm, strconv.FormatUint(s.Seed, 10), strconv.Itoa(s.Trials), strconv.Itoa(s.Feasible),
-			value, integer(s.Trial), strconv.Itoa(s.FrontSize), strconv.Itoa(s.Joint), integer(s.TrialsToLevel))
+			value, integer(s.Trial), strconv.Itoa(s.FrontSize), strconv.Itoa(s.Joint), integer(s.TrialsToLevel), strconv.Itoa(s.LowFidelity))
 	}
 	return g
 }

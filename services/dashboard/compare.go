@@ -125,7 +125,7 @@ func (s *snapshot) compared() (*compare.Study, error) {
 	}
 	one := &compare.Study{Study: v.Study, Run: v.Run, State: string(v.State), Spec: s.spec}
 	for _, t := range s.ordered() {
-		one.Add(t.trial, t.kind == kindFeasible, t.values)
+		one.Add(compare.Trial{Number: t.trial, Feasible: t.kind == kindFeasible, LowFidelity: t.lowFidelity, Values: t.values})
 	}
 	return one, nil
 }
@@ -169,7 +169,7 @@ func (p *comparePage) fill(r *compare.Report, shots []*snapshot) {
 		c := &r.Studies[i]
 		row := comparedRow{
 			Link: "/studies/" + url.PathEscape(c.Study) + "?" + url.Values{"run": {c.Run}}.Encode(), Name: c.Name, State: c.State, Algorithm: c.Algorithm, Seed: c.Seed,
-			Trials: cli.Count(c.Trials), Feasible: signs(cli.Share(c.Feasible, c.Trials)), Best: "–", Trial: "–", ToLevel: "–",
+			Trials: cli.Count(c.Trials), Feasible: signs(c.FeasibleShare()), Best: "–", Trial: "–", ToLevel: "–",
 			Front: cli.Count(c.FrontSize), Joint: cli.Count(c.Joint), Line: c.Arm,
 		}
 		if c.Value != nil {

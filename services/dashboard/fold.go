@@ -61,10 +61,11 @@ type Counts struct {
 	Voided int `json:"voided,omitempty"`
 	// Stopped trials were ended early.
 	Stopped int `json:"stopped,omitempty"`
-	// LowFidelity are measured trials of a fidelity that does not count.
+	// LowFidelity trials are those of a fidelity that does not count, however they ended.
 	LowFidelity int `json:"low_fidelity,omitempty"`
-	// BelowFull are those and the trials of such a fidelity that ended otherwise.
-	BelowFull int `json:"below_full,omitempty"`
+
+	// Over trials were measured, and are over a limit.
+	Over int `json:"-"`
 }
 
 // FeedEvent is what happened to a run, in words.
@@ -219,8 +220,8 @@ func (f *Fold) count(t *kept) {
 	switch t.kind {
 	case kindFeasible, kindOver, kindLow:
 		f.Counts.Measured++
-		if t.kind == kindLow {
-			f.Counts.LowFidelity++
+		if t.kind == kindOver {
+			f.Counts.Over++
 		}
 	case kindInfeasible:
 		f.Counts.Infeasible++
@@ -229,16 +230,16 @@ func (f *Fold) count(t *kept) {
 	default:
 		f.Counts.Failed++
 	}
-	if t.belowFull {
-		f.Counts.BelowFull++
+	if t.lowFidelity {
+		f.Counts.LowFidelity++
 	}
 	feasible := t.kind == kindFeasible
 	if feasible {
 		f.Counts.Feasible++
-	} else {
-		f.Causes.add(t.cause, t.trial, false, t.message)
+	} else if t.kind != kindLow { // which is no failure
+		f.Causes.add(t.cause, t, t.message)
 	}
-	f.Origins.add(group(t.origin), t.trial, feasible, "")
+	f.Origins.add(group(t.origin), t, "")
 	v := t.value(f.metric)
 	if math.IsNaN(v) {
 		return

@@ -114,6 +114,7 @@ func TestAFoldShowsWhatTheTrialsWere(t *testing.T) {
 			continue
 		case i%4 == 3:
 			over++
+			want.Over++
 		default:
 			want.Feasible++
 			if len(best) == 0 || latency(i) < best[len(best)-1].Value {
@@ -310,7 +311,7 @@ func TestTrialsBelowTheFullFidelityAreCounted(t *testing.T) {
 			below++
 		}
 	}
-	if c := f.Counts; c.BelowFull != below || c.LowFidelity == 0 || c.LowFidelity >= below {
-		t.Errorf("counts = %+v, want %d below the full fidelity, and fewer of low fidelity", c, below)
+	if c := f.Counts; c.LowFidelity != below || c.Over == 0 {
+		t.Errorf("counts = %+v, want %d of low fidelity, also where they are over a limit", c, below)
 	}
 }

@@ -109,7 +109,7 @@ func asked(next http.HandlerFunc, parameters ...parameter) http.HandlerFunc {
 
 func parsePages() *template.Template {
 	return template.Must(template.New("").Funcs(template.FuncMap{
-		"asset": assetURL, "count": cli.Count[int], "path": url.PathEscape, "kind": kindText, "unbreak": unbreak, "hint": hintText,
+		"asset": assetURL, "count": cli.Count[int], "path": url.PathEscape, "kind": kindText, "kinds": kinds, "unbreak": unbreak, "hint": hintText,
 	}).ParseFS(web, "web/*.html"))
 }
 

@@ -155,7 +155,7 @@ func (p *studyPage) brushed(v url.Values) {
 	}
 	for _, o := range s.origins {
 		p.Origins = append(p.Origins, tallyRow{
-			Tallied: o, Share: cli.Share(o.Trials, s.counts.Trials), FeasibleShare: cli.Share(o.Feasible, o.Trials),
+			Tallied: o, Share: cli.Share(o.Trials, s.counts.Trials), FeasibleShare: cli.Share(o.Feasible, o.Trials-o.LowFidelity),
 			Improved: strconv.Itoa(s.improvedBy(o.Code)), Link: with(v, "by", o.Code, "why", "", "kind", "", "page", ""),
 		})
 	}
@@ -223,15 +223,15 @@ func (s *snapshot) cards(rate string) []card {
 	if rate != "" {
 		done.Note += ", " + rate
 	}
-	could := s.counts.Trials - s.counts.Voided - s.counts.BelowFull
+	could := s.counts.Trials - s.counts.Voided - s.counts.LowFidelity
 	feasible := card{ID: "feasible", Title: "Feasible", Value: signs(cli.Share(s.counts.Feasible, could)), Share: part(s.counts.Feasible, could)}
 	feasible.Note = fmt.Sprintf("%s over a limit, %s cannot run, %s failed",
-		cli.Count(s.counts.Measured-s.counts.Feasible-s.counts.LowFidelity), cli.Count(s.counts.Infeasible), cli.Count(s.counts.Failed))
+		cli.Count(s.counts.Over), cli.Count(s.counts.Infeasible), cli.Count(s.counts.Failed))
 	if n := s.counts.Stopped; n > 0 {
 		feasible.Note += fmt.Sprintf(", %s stopped early", cli.Count(n))
 	}
 	if n := s.counts.LowFidelity; n > 0 {
-		feasible.Note += fmt.Sprintf(", %s of low fidelity", cli.Count(n))
+		feasible.Note = fmt.Sprintf("of %s; %s of low fidelity. Of all: %s", cli.Plural(could, "trial"), cli.Count(n), feasible.Note)
 	}
 	return append(out, done, feasible)
 }

@@ -73,7 +73,7 @@ func (d byKind) of(kind string, foot bool) *draw.Series {
 }
 
 func (d byKind) series() (out []draw.Series) {
-	for _, kind := range []string{kindFailed, kindStopped, kindLow, kindInfeasible, kindOver, kindFeasible} {
+	for _, kind := range []string{kindLow, kindStopped, kindFailed, kindInfeasible, kindOver, kindFeasible} {
 		for _, s := range []*draw.Series{d["foot of "+kind], d[kind]} {
 			switch {
 			case s == nil:

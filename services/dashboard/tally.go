@@ -15,14 +15,16 @@ type Tallied struct {
 	Code     string `json:"code"`
 	Trials   int    `json:"trials"`
 	Feasible int    `json:"feasible"`
-	Last     int    `json:"last_trial"`
-	Message  string `json:"message,omitempty"`
+	// LowFidelity is how many could not be feasible, because their fidelity does not count.
+	LowFidelity int    `json:"low_fidelity,omitempty"`
+	Last        int    `json:"last_trial"`
+	Message     string `json:"message,omitempty"`
 }
 
 // tally counts trials by a word.
 type tally []Tallied
 
-func (t *tally) add(code string, trial int, feasible bool, message string) {
+func (t *tally) add(code string, of *kept, message string) {
 	at := func() int { return slices.IndexFunc(*t, func(c Tallied) bool { return c.Code == code }) }
 	i := at()
 	if i < 0 && len(*t) >= maxKinds {
@@ -35,11 +37,14 @@ func (t *tally) add(code string, trial int, feasible bool, message string) {
 	}
 	c := &(*t)[i]
 	c.Trials++
-	if feasible {
+	if of.kind == kindFeasible {
 		c.Feasible++
 	}
-	if trial > c.Last {
-		c.Last, c.Message = trial, message
+	if of.lowFidelity {
+		c.LowFidelity++
+	}
+	if of.trial > c.Last {
+		c.Last, c.Message = of.trial, message
 	}
 }
 

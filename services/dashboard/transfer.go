@@ -86,6 +86,9 @@ func (s *Server) report(r *http.Request, w *watch, shot *snapshot) (*transfer.Re
 // tried are the kept trials as a report takes them.
 func (s *snapshot) tried() (out []transfer.Tried) {
 	for _, t := range s.ordered() {
+		if t.lowFidelity {
+			continue
+		}
 		one := transfer.Tried{Trial: t.trial, Origin: t.origin, Value: t.value(s.metric)}
 		one.Feasible = t.kind == kindFeasible && !math.IsNaN(one.Value)
 		out = append(out, one)

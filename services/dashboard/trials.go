@@ -26,7 +26,7 @@ type kept struct {
 	began          int64 // in µs since 1970, by the evaluator's clock; 0 where nobody said
 	worker         string
 	parents        []int64
-	belowFull      bool // of a fidelity that does not count
+	lowFidelity    bool // of a fidelity that does not count
 }
 
 // noLevel stands for a value that the study's space does not have.
@@ -36,7 +36,7 @@ const noLevel = math.MaxUint16
 func (f *Fold) keep(r *archiver.Row) kept {
 	t := kept{
 		trial: int(r.Trial), batch: int(r.Batch), kind: kindOf(r), values: r.Values, levels: make([]uint16, len(f.params)),
-		origin: f.once(r.Origin), seconds: float32(r.Seconds), worker: f.once(r.Worker), parents: r.Parents, belowFull: !f.View.Spec.Full(r.Design),
+		origin: f.once(r.Origin), seconds: float32(r.Seconds), worker: f.once(r.Worker), parents: r.Parents, lowFidelity: !f.View.Spec.Full(r.Design),
 	}
 	if !r.Start.IsZero() {
 		t.began = r.Start.UnixMicro()

@@ -121,7 +121,7 @@ type batch struct {
 	counted      bool // the answer holds it
 }
 
-type counts struct{ trials, measured, infeasible, failed, stopped, feasible, voided, belowFull int }
+type counts struct{ trials, measured, infeasible, failed, stopped, feasible, voided, lowFidelity int }
 
 // New returns the machine of a run before its first event. The errors name
 // what is wrong with the specification.
@@ -197,7 +197,7 @@ func (m *Machine) start() (optimizer.Strategy, error) {
 		}
 	}
 	if at >= 0 {
-		return fidelity.Algorithm{Search: a, Parameter: at}.Start(p)
+		return fidelity.Algorithm{Search: a, Parameter: at, Trials: func() int { return m.trials }}.Start(p)
 	}
 	return a.Start(p)
 }
@@ -248,7 +248,7 @@ func (m *Machine) Progress() events.Progress {
 	p := events.Progress{
 		Study: m.spec.Study, Run: m.cfg.Run, State: string(m.state), Trials: c.trials, Budget: m.trials,
 		Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed, Feasible: c.feasible,
-		InFlight: m.next - c.trials, Voided: c.voided, Stopped: c.stopped, BelowFull: c.belowFull, Best: m.view.best,
+		InFlight: m.next - c.trials, Voided: c.voided, Stopped: c.stopped, LowFidelity: c.lowFidelity, Best: m.view.best,
 	}
 	if f := m.view.front; f != nil {
 		p.FrontSize, p.Hypervolume = f.Len(), f.Hypervolume()
@@ -276,7 +276,7 @@ func (m *Machine) Summary() events.Summary {
 	c := m.counts
 	s := events.Summary{
 		Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
-		Feasible: c.feasible, Voided: c.voided, Stopped: c.stopped, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
+		Feasible: c.feasible, Voided: c.voided, Stopped: c.stopped, LowFidelity: c.lowFidelity, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
 	}
 	if m.seenNoise != nil {
 		s.Noise = m.seenNoise.report()
@@ -450,7 +450,7 @@ func (m *Machine) count(b *batch) {
 			continue
 		}
 		if !m.spec.Full(b.designs[i]) {
-			m.counts.belowFull++
+			m.counts.lowFidelity++
 		}
 		switch r.Outcome {
 		case events.OutcomeMeasured:

@@ -233,7 +233,7 @@ func TestProgressCountsWhatIsBelowTheFullFidelity(t *testing.T) {
 			}
 		}
 	}
-	if p := w.machine.Progress(); p.BelowFull != want || want == 0 || infeasible == 0 || p.Feasible > p.Trials-want {
+	if p := w.machine.Progress(); p.LowFidelity != want || want == 0 || infeasible == 0 || p.Feasible > p.Trials-want {
 		t.Errorf("progress %+v, want %d trials below the full fidelity, %d of them infeasible", p, want, infeasible)
 	}
 }

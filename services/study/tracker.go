@@ -2,6 +2,7 @@ package study
 
 import (
 	"math"
+	"slices"
 
 	"apollo/events"
 )
@@ -19,12 +20,15 @@ type tracker struct {
 	// improvement that was large enough to restart the plateau.
 	mark      float64
 	markTrial int
-	last      int   // last trial that was seen
-	low       []int // trials of a fidelity that does not count
+	last      int // last trial that was seen
+	// full are, of a study with fidelity, the trials after from that were seen and whose
+	// fidelity counts.
+	full []int
+	from int
 }
 
 func newTracker(spec *events.Spec) tracker {
-	t := tracker{spec: spec, value: math.Inf(1), mark: math.Inf(1), markTrial: -1, last: -1}
+	t := tracker{spec: spec, value: math.Inf(1), mark: math.Inf(1), markTrial: -1, last: -1, from: -1}
 	if len(spec.Objectives) > 1 {
 		t.front, t.mark = NewFront(spec), 0
 	}
@@ -33,16 +37,33 @@ func newTracker(spec *events.Spec) tracker {
 
 // other sees a trial that is not feasible.
 func (t *tracker) other(trial int, design events.Design) {
+	t.saw(trial, design)
+}
+
+func (t *tracker) saw(trial int, design events.Design) {
 	t.last = max(t.last, trial)
-	if t.spec.Stop.Plateau != nil && !t.spec.Full(design) {
-		t.low = append(t.low, trial)
+	if t.spec.Fidelity != nil && t.spec.Stop.Plateau != nil && trial > t.from && t.spec.Full(design) {
+		t.full = append(t.full, trial)
 	}
+}
+
+// after is how many trials there are after one. Of a study with fidelity they are those
+// that were seen and count: one in flight may be of either kind.
+func (t *tracker) after(trial int) int {
+	if t.spec.Fidelity == nil {
+		return t.last - trial
+	}
+	if trial > t.from {
+		t.from = trial
+		t.full = slices.DeleteFunc(t.full, func(n int) bool { return n <= trial })
+	}
+	return len(t.full)
 }
 
 // feasible sees a feasible trial, and returns it by its names when it is the
 // best so far, or joins the front; else nil. Ties keep the earlier trial.
 func (t *tracker) feasible(trial int, design events.Design, values []float64) *events.BestTrial {
-	t.last = max(t.last, trial)
+	t.saw(trial, design)
 	improvement := 0.0
 	if p := t.spec.Stop.Plateau; p != nil {
 		improvement = p.Improvement
@@ -127,19 +148,12 @@ func (t *tracker) reaches(o []float64) bool {
 // The plateau counts trials from floor on, and none of a fidelity that does not count.
 func (t *tracker) reached(floor int) string {
 	p := t.spec.Stop.Plateau
-	from := max(t.markTrial, floor-1)
-	without := t.last - from
-	for _, trial := range t.low {
-		if trial > from {
-			without--
-		}
-	}
 	switch {
 	case t.best == nil && (t.front == nil || t.front.Len() == 0):
 		return ""
 	case t.met:
 		return "target"
-	case p != nil && without >= p.Trials:
+	case p != nil && t.after(max(t.markTrial, floor-1)) >= p.Trials:
 		return "plateau"
 	}
 	return ""

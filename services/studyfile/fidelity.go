@@ -2,7 +2,9 @@ package studyfile
 
 import (
 	"fmt"
+	"slices"
 
+	"apollo/events"
 	"apollo/optimizer/fidelity"
 )
 
@@ -28,6 +30,12 @@ func (b *builder) fidelity() {
 	b.when(len(p.Values)+len(p.Labels) < 2, at, codeContradicts, "Give it a cheaper value, or remove fidelity.", "the parameter %q has one value", p.Name)
 	b.when(len(b.spec.Parameters) < 2, at, codeContradicts, "Write the parameters of the design.", "%q is the only parameter: there is nothing to search", p.Name)
 	b.when(p.When != "", at, codeContradicts, "Remove its when.", "the parameter %q does not always count", p.Name)
+	without := slices.Delete(slices.Clone(b.spec.Parameters), column, column+1)
+	for i, other := range b.spec.Parameters {
+		rule := events.Rule{ID: events.ConditionID(other.Name), Expr: other.When}
+		b.when(i != column && other.When != "" && events.CompileRule(b.spec.Parameters, rule) == nil && events.CompileRule(without, rule) != nil, at, codeContradicts, "Remove it from that condition.",
+			"the parameter %q depends on %q: a design would be another one at its cheaper values", other.Name, p.Name)
+	}
 	if levels := len(p.Values) + len(p.Labels); levels > 1 {
 		least := fidelity.FirstRound(levels)
 		b.when(b.spec.Budget.Trials > 0 && b.spec.Budget.Trials < least, at, codeOutOfRange, fmt.Sprintf("Raise budget.trials to %d at least, or remove fidelity.", least),

@@ -125,8 +125,30 @@ func wilson(k, n uint64) (low, high float64) {
 	return max(0, (centre-half)/(1+z*z/f)), min(1, (centre+half)/(1+z*z/f))
 }
 
-// findLegal reports a space in which no legal design could be found.
-func (b *builder) findLegal(c *checker) {
+// legalAtFull reports a space with legal designs of which none counts: all of them are of
+// cheaper values of the study's fidelity.
+func (b *builder) legalAtFull(c *checker) {
+	at := b.spec.FidelityColumn()
+	if len(b.found) > 0 || at < 0 {
+		return
+	}
+	full := *c
+	full.spec.Parameters = slices.Clone(c.spec.Parameters)
+	p := &full.spec.Parameters[at]
+	p.Values, p.Labels = p.Values[max(0, len(p.Values)-1):], p.Labels[max(0, len(p.Labels)-1):]
+	var err error
+	if full.space, err = full.spec.Space(); err != nil {
+		return // c has one
+	}
+	if full.judge, err = events.NewJudge(&full.spec); err != nil {
+		return
+	}
+	b.findLegal(&full, fmt.Sprintf(" at %s %s, which alone counts,", p.Name, full.space.Param(at).Value(0)))
+}
+
+// findLegal reports a space in which no legal design could be found; where says which
+// part of the study's it is.
+func (b *builder) findLegal(c *checker, where string) {
 	if len(b.found) > 0 {
 		return
 	}
@@ -158,8 +180,8 @@ func (b *builder) findLegal(c *checker) {
 		return
 	}
 	at, hint := b.field("space"), fmt.Sprintf("Loosen %s.", cmp.Or(c.worst(), "the rules or the constraints"))
-	b.when(s.Exact, at, codeNoLegal, hint, "none of the %d designs passes the rules and constraints", s.Size)
-	b.when(!s.Exact, at, codeNoLegal, hint, "none of %d sampled designs (of %d), and neither %sthe smallest nor the largest design, passes the rules and constraints", s.Checked, c.space.Count(), also)
+	b.when(s.Exact, at, codeNoLegal, hint, "none of the %d designs%s passes the rules and constraints", s.Size, where)
+	b.when(!s.Exact, at, codeNoLegal, hint, "none of %d sampled designs (of %d)%s, and neither %sthe smallest nor the largest design, passes the rules and constraints", s.Checked, c.space.Count(), where, also)
 }
 
 // worst names the rule or constraint that stops most of a thousand designs.

@@ -151,6 +151,8 @@ func mistakes() []mistake {
 		{name: "fidelity of a parameter with one value", src: own, old: "values: [4, 1, 2]", new: "values: [4]", sets: []string{"spec.fidelity.parameter=tile"}},
 		{name: "fidelity that does not always count", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: \"dataflow == 'ws'\"", sets: []string{"spec.fidelity.parameter=tile"}},
 		{name: "fidelity with what does not go with it", src: own, sets: []string{"spec.fidelity.parameter=tile", "spec.evaluator.deterministic=false", "spec.transfer={sources: [{study: old}], control: 0.2}"}},
+		{name: "fidelity that another parameter depends on", src: own, old: "values: [4, 1, 2]", new: "values: [4, 1, 2], when: banks > 1", sets: []string{"spec.fidelity.parameter=banks"}},
+		{name: "fidelity without a legal design at its last value", src: own, sets: []string{"spec.fidelity.parameter=tile", "spec.space.rules=[{id: small, expr: tile < 4}]"}},
 		{name: "fidelity with less than a round", src: own, sets: []string{"spec.fidelity.parameter=tile", "spec.budget.trials=27"}},
 		{name: "fidelity and early stop", src: own, sets: []string{"spec.fidelity.parameter=tile", "spec.earlyStop.after=3"}},
 		{name: "fidelity with several objectives", src: own, sets: []string{"spec.fidelity.parameter=tile", "spec.objectives=[{metric: accuracy, goal: maximize}, {metric: latency, goal: minimize}]"}},

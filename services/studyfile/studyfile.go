@@ -242,7 +242,8 @@ func (b *builder) build() (*Document, error) {
 	}
 	doc := &Document{Program: b.program, Spec: b.spec, AutoParallelism: b.auto, AutoLag: b.autoLag, checker: b.bind()}
 	b.program = Program{} // where the evaluator runs is no part of the study
-	b.findLegal(doc.checker)
+	b.findLegal(doc.checker, "")
+	b.legalAtFull(doc.checker)
 	b.checkStart(doc.checker)
 	b.baselineReferences()
 	doc.Normalised = appendJSON(nil, b.written(b.table, b, nil))

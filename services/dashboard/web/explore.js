@@ -54,11 +54,12 @@ function ink() {
   return { axisLine: { lineStyle: { color: soft } }, axisTick: { lineStyle: { color: line } }, splitLine: { lineStyle: { color: line } }, axisLabel: { color: soft, fontSize: 11, textBorderColor: colour("panel"), textBorderWidth: 3, hideOverlap: true }, nameTextStyle: { color: soft, fontSize: 11, lineHeight: 12, verticalAlign: "bottom" }, nameGap: 10 };
 }
 
-const kinds = { failed: "bad", stopped: "bad", low_fidelity: "bad", infeasible: "bad", over_budget: "over", feasible: "good" }; // what is drawn last is on top
+const kinds = { low_fidelity: "soft", stopped: "soft", failed: "bad", infeasible: "bad", over_budget: "over", feasible: "good" }; // what is drawn last is on top
 
 function draw() {
   const all = points.trials.map((_, at) => at), of = tests(), within = all.map((at) => holds(of, at)), picked = within.filter(Boolean);
   panel.querySelector("#clear").hidden = ranges.size === 0;
+  for (const key of panel.querySelectorAll(".legend .key")) key.hidden = !points.kinds.includes(key.dataset.kind);
   // Trials that look alike are one series: a style for each of them takes most of the time.
   const alike = Object.entries(kinds).map(([kind, name]) => ({ colour: colour(name), of: all.filter((at) => points.kinds[at] === kind) }));
   const series = (type, row, look) => alike.flatMap(({ colour, of }) => [true, false].map((inside) => ({ type, ...look(colour, inside), data: of.filter((at) => within[at] === inside).map(row).filter(Boolean) })));
