@@ -60,8 +60,8 @@ the server, and of the processes, for their messages.`,
 	}
 	f := c.Flags()
 	f.IntSliceVar(&flags.processes, "processes", []int{1, 2, 4, 8, 16, 32}, "`numbers` of evaluator processes")
-	f.DurationVar(&flags.evaluation, "evaluation", 50*time.Millisecond, "`time` of an evaluation")
-	f.DurationVar(&flags.duration, "duration", 20*time.Second, "`time` of each study")
+	cli.DurationVar(f, &flags.evaluation, "evaluation", 50*time.Millisecond, "`time` of an evaluation")
+	cli.DurationVar(f, &flags.duration, "duration", 20*time.Second, "`time` of each study")
 	f.StringVar(&flags.order, "order", "relaxed", "order of the studies: relaxed|strict")
 	f.Uint64Var(&flags.seed, "seed", 1, "seed of the search")
 	c.AddCommand(a.benchSleeperCommand())
@@ -303,7 +303,7 @@ of standard input it says what it has spent so far; it ends with standard input.
 			return group.stop()
 		},
 	}
-	c.Flags().DurationVar(&evaluation, "evaluation", 50*time.Millisecond, "`time` of an evaluation")
+	cli.DurationVar(c.Flags(), &evaluation, "evaluation", 50*time.Millisecond, "`time` of an evaluation")
 	return c
 }
 

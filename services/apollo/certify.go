@@ -70,7 +70,7 @@ where the dashboard finds it.`,
 	c.Flags().BoolVar(&fresh, "fresh", false, "prove it anew although there is a proof, or a part of one")
 	c.Flags().StringVar(&sweep, "sweep", "", "prove the optimum under each of some limits: `metric=low..high`, as in area=4..10mm2")
 	_ = c.RegisterFlagCompletionFunc("sweep", a.completeLimited)
-	c.Flags().DurationVar(&wall, "wall", 0, "`time` after which it stops and prints what is bounded, such as 5m; 0 for none")
+	cli.DurationVar(c.Flags(), &wall, "wall", 0, "`time` after which it stops and prints what is bounded, such as 5m; 0 for none")
 	const halves = 13 // from 4 to 10 mm2 in halves
 	c.Flags().IntVar(&steps, "steps", halves, "`number` of limits of a sweep, both ends among them")
 	c.Flags().IntVar(&workers, "workers", runtime.NumCPU(), "`number` of workers; no count depends on it")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"apollo/services/cli"
 	"apollo/services/external"
 	"apollo/services/studyfile"
 )
@@ -56,6 +57,9 @@ func (a *app) introduce(ctx context.Context, argv []string, o external.Options) 
 	info := b.Info()
 	if err := b.Close(); err != nil {
 		return studyfile.Described{}, err
+	}
+	if info.Spoilt {
+		return studyfile.Described{}, cli.Hinted(cli.ExitUsage, external.SpoiltAdvice, errors.New(info.Note))
 	}
 	if !info.Described {
 		return studyfile.Described{}, fmt.Errorf("%w: %s", errSilentProgram, info.Note)

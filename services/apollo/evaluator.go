@@ -38,10 +38,10 @@ type programFlags struct {
 func (f *programFlags) register(c *cobra.Command) {
 	c.Flags().StringVar(&f.exec, "exec", "", "`command` of the program, split like shell words; no shell runs it")
 	c.Flags().StringVar(&f.dir, "dir", "", "working `directory` of the program; default: this one")
-	c.Flags().DurationVar(&f.startup, "startup", external.DefaultStartup, "longest `time` for a process of the program to load and describe itself")
+	cli.DurationVar(c.Flags(), &f.startup, "startup", external.DefaultStartup, "longest `time` for a process of the program to load and describe itself")
 	c.Flags().StringVar(&f.memory, "memory", "", "most `data` of one process, on Linux: \"4 GiB\"; default: no limit")
 	c.Flags().StringArrayVar(&f.env, "env", nil, "`NAME=value` for the program's environment, as often as wanted; {slot} is the number of the slot")
-	c.Flags().DurationVar(&f.startup, "handshake", external.DefaultStartup, "the old name of --startup")
+	cli.DurationVar(c.Flags(), &f.startup, "handshake", external.DefaultStartup, "the old name of --startup")
 	_ = c.Flags().MarkHidden("handshake")
 }
 
@@ -175,7 +175,7 @@ the time-out and how the program is started.`,
 		},
 	}
 	f.program.register(c)
-	c.Flags().DurationVar(&f.timeout, "timeout", 5*time.Second, "longest `time` for one design; default: that of --study")
+	cli.DurationVar(c.Flags(), &f.timeout, "timeout", 5*time.Second, "longest `time` for one design; default: that of --study")
 	c.Flags().StringVar(&f.study, "study", "", "study `file` whose designs, metrics, time-out and program are used")
 	c.Flags().IntVar(&f.designs, "designs", 0, "`number` of designs to try at most; default: 24, with --quick 3")
 	c.Flags().IntVar(&f.slots, "slots", runtime.NumCPU(), "`number` of processes to try at the same time, as a worker has them; 1: only one after the other")

@@ -23,7 +23,7 @@ func (f *quotaFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.quota.Levels, proposer.QuotaLevels, q.Levels, "largest `number` of levels of all parameters of a study")
 	c.Flags().IntVar(&f.quota.Studies, proposer.QuotaStudies, q.Studies, "largest `number` of unfinished studies of one owner")
 	c.Flags().StringVar(&f.bytes, proposer.QuotaStudyBytes, unit.Format(float64(q.StudyBytes), "B"), "largest `size` of a run's log and results on the bus")
-	c.Flags().DurationVar(&f.quota.RequestTime, proposer.QuotaRequestTime, q.RequestTime, "longest `time` that the check of one request may take")
+	cli.DurationVar(c.Flags(), &f.quota.RequestTime, proposer.QuotaRequestTime, q.RequestTime, "longest `time` that the check of one request may take")
 }
 
 // read returns the limits.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -92,20 +91,19 @@ func (f *rmFlags) check(args []string) (err error) {
 	return nil
 }
 
-// parseAge reads a time that may be of days, which Go's durations are not; "" is 0.
+// parseAge reads a time of a flag that is not negative; "" is 0.
 func parseAge(flag, text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil
 	}
-	if days, ok := strings.CutSuffix(text, "d"); ok {
-		// Beyond that a duration overflows.
-		if n, err := strconv.ParseFloat(days, 64); err == nil && n >= 0 && n <= 100_000 {
-			return time.Duration(n * 24 * float64(time.Hour)), nil
-		}
-	} else if d, err := time.ParseDuration(text); err == nil && d >= 0 {
-		return d, nil
+	d, err := cli.ParseDuration(text)
+	if err != nil {
+		return 0, cli.Usagef("%s %w", flag, err)
 	}
-	return 0, cli.Usagef("%s %s: want a time, such as 30d or 12h", flag, text)
+	if d < 0 {
+		return 0, cli.Usagef("%s %s: want 0 or more", flag, text)
+	}
+	return d, nil
 }
 
 // removeOne removes the study of that name, or says why it must stay.

@@ -231,11 +231,11 @@ func checkFailure(t *testing.T, f *Failure) {
 func TestDescriptions(t *testing.T) {
 	t.Parallel()
 	for fields, want := range map[string]string{
-		`"metrics":[{"name":"a","unit":"s"}],"max_batch":-1`:                                         "max_batch is -1",
-		`"metrics":[{"name":"a","unit":"sec"}]`:                                                      `metrics[0] ("a"): the unit "sec" is none that a study knows: did you mean s?`,
-		`"metrics":[{"name":"a","unit":"cycles"}]`:                                                   `"1" is that of a plain number`,
-		`"metrics":[{"name":"a","unit":"s"},{"name":"a_s","unit":"s"}]`:                              `metrics[1] ("a_s"): the name is used twice`,
-		`"metrics":[{"name":"a","unit":"s"}],"parameters":[{"name":"p","unit":"KiB","values":[16]}]`: "gets numbers in B",
+		`"metrics":[{"name":"a","unit":"s"}],"max_batch":-1`:                                              "max_batch is -1",
+		`"metrics":[{"name":"a","unit":"sec"}]`:                                                           `metrics[0] ("a"): the unit "sec" is none that a study knows: did you mean s?`,
+		`"metrics":[{"name":"a","unit":"cycles"}]`:                                                        `"1" is that of a plain number`,
+		`"metrics":[{"name":"a","unit":"s"},{"name":"a_s","unit":"s"}]`:                                   `metrics[1] ("a_s"): the name is used twice`,
+		`"metrics":[{"name":"a","unit":"s"}],"parameters":[{"name":"p","unit":"KiB","values":[1,2,4,8]}]`: `write "unit": "B" and the levels in it, 1024, 2048, 4096, …`,
 		`"metrics":[]`:             "has no metrics",
 		`"name":"n"`:               "has no metrics",
 		`"metrics":[{"name":"a"}]`: `metrics[0] ("a"): the unit is missing`,

@@ -328,6 +328,10 @@ func (c *checker) begin(ctx context.Context) bool {
 	c.info = b.Info()
 	_ = b.Close()
 	c.record(checkStart, Pass, "", "the program starts")
+	if c.info.Spoilt {
+		c.record(checkDescribe, Fail, SpoiltAdvice, "%s", c.info.Note)
+		return true
+	}
 	if !c.info.Described {
 		c.record(checkDescribe, Skip, `answer {"op": "describe"} to let studies know parameters, metrics and units`,
 			"the program does not describe itself: %s", c.info.Note)
@@ -336,6 +340,9 @@ func (c *checker) begin(ctx context.Context) bool {
 	c.record(checkDescribe, Pass, "", "%s %s: %d parameters, %d metrics", c.info.Name, c.info.Version, len(c.info.Params), len(c.info.Metrics))
 	return true
 }
+
+// SpoiltAdvice is what to do about a program that prints something else than answers.
+const SpoiltAdvice = "print all that is no answer to standard error, also while it loads (in Python: `print(…, file=sys.stderr)`): on standard output it is taken for the answer"
 
 // folder is where the program runs, for people.
 func (c *checker) folder() string { return cmp.Or(c.o.Dir, "the current folder") }

@@ -94,6 +94,16 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// What a program prints while it loads is taken for its answer: the check names the line.
+func TestCheckOfWhatIsPrintedFirst(t *testing.T) {
+	t.Parallel()
+	r := check(t, "loads", external.CheckOptions{})
+	text := strings.Join(strings.Fields(render(t, r)), " ")
+	if !slices.Contains(verdicts(r, external.Fail), "describe") || !strings.Contains(text, "Loading the model ...") || !strings.Contains(text, "print all that is no answer to standard error") {
+		t.Errorf("the report is\n%s", render(t, r))
+	}
+}
+
 // Programs that keep the checker waiting: the time-out here is what they fail.
 func TestCheckTimeouts(t *testing.T) {
 	t.Parallel()

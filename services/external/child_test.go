@@ -170,6 +170,8 @@ func child(mode string) {
 		os.Exit(2)
 	case "deaf": // never reads
 		hang()
+	case "loads":
+		printLine("Loading the model ...")
 	}
 	trick := tricks()[mode]
 	in := bufio.NewScanner(os.Stdin)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +24,8 @@ type Info struct {
 	Note      string
 	// Waited is for how long nothing was answered, where that is why.
 	Waited time.Duration
+	// Spoilt: something else than an answer came on its standard output.
+	Spoilt bool
 	// Name and Version go into every row of the log.
 	Name, Version string
 	// Template names a built-in design space; "" when Params are the
@@ -122,7 +125,7 @@ func readInfo(a answer) (info Info, ok bool, err error) {
 		param := space.Param{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels}
 		err := checkParam(param, info.Params)
 		if base := baseUnit(p.Unit); err == nil && base != p.Unit {
-			err = errors.New("a program gets numbers in " + base + ": give the levels in it, with this unit")
+			err = fmt.Errorf("its unit is %s, and a program gets numbers in %s: write \"unit\": %q and the levels in it, %s", p.Unit, base, base, inBase(p.Values, p.Unit))
 		}
 		if err == nil {
 			err = knownUnit(p.Unit)
@@ -214,6 +217,19 @@ func baseUnit(symbol string) string {
 		return symbol
 	}
 	return unit.Base(u.Dimension)
+}
+
+// inBase is what levels in a unit are in the base unit, the first few.
+func inBase(levels []float64, symbol string) string {
+	u, _ := unit.Find(plain(symbol))
+	var out []string
+	for _, v := range levels[:min(len(levels), 3)] {
+		out = append(out, strconv.FormatFloat(v*u.Scale(), 'g', -1, 64))
+	}
+	if len(levels) > len(out) {
+		out = append(out, "…")
+	}
+	return strings.Join(out, ", ")
 }
 
 // plain is a unit as studies write it: a plain number, which a program calls

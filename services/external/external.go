@@ -201,9 +201,14 @@ func (b *Backend) handshake(ctx context.Context, s *slot) error {
 			return broken
 		}
 		b.info.Note = err.Error()
-		if f, ok := errors.AsType[*Failure](err); ok && f.Code == CodeTimeout {
-			b.info.Waited = b.o.Startup
-			b.info.Note = fmt.Sprintf("it did not answer describe within %s", b.o.Startup)
+		if f, ok := errors.AsType[*Failure](err); ok {
+			switch f.Code {
+			case CodeTimeout:
+				b.info.Waited = b.o.Startup
+				b.info.Note = fmt.Sprintf("it did not answer describe within %s", b.o.Startup)
+			case CodeBadAnswer:
+				b.info.Spoilt, b.info.Note = true, f.Message
+			}
 		}
 		p.Discard() // what it may still say would answer nothing
 		s.p = nil

@@ -21,16 +21,17 @@ func (o *owner) live(ctx context.Context) error {
 	defer o.closeModels()
 	told := false
 	for {
-		err := o.run(ctx)
-		if errors.Is(err, errVoided) && ctx.Err() == nil {
+		// What ctx ends has no cause, also where that is begun anew.
+		err := messages.Quiet(ctx, o.run(ctx))
+		if errors.Is(err, errVoided) {
 			continue
 		}
-		if errors.Is(err, errLogWentBack) && ctx.Err() == nil {
+		if errors.Is(err, errLogWentBack) {
 			o.log.Warn("the run goes on from what the log says", "cause", err)
 			o.again = ".again-" + o.session
 			continue
 		}
-		if !errors.Is(err, errSourceMissing) || o.brief || ctx.Err() != nil {
+		if !errors.Is(err, errSourceMissing) || o.brief {
 			return err
 		}
 		end, ended := o.readEnd(ctx)

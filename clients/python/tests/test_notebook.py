@@ -21,11 +21,16 @@ def test_notebook(tmp_path):
 
 
 def test_documented_programs(tmp_path, monkeypatch):
-    """The programs of docs/python.md run, and the first is as short as it says."""
+    """The programs of docs/python.md run. The first, and what is typed to run it, is twelve lines at most, here and in the README."""
     monkeypatch.chdir(tmp_path)
     page = (NOTEBOOK.parents[1] / "docs" / "python.md").read_text()
+    start = page[page.index("```python\n") : page.index("    python mine.py\n")] + "    python mine.py\n"
+    program, commands = start.removeprefix("```python\n").split("```\n")
+    typed = program.splitlines() + [line for line in commands.splitlines() if line.startswith("    ")]
+    assert sum(1 for line in typed if line.strip()) <= 12
+    readme = (NOTEBOOK.parents[1] / "README.md").read_text()
+    assert f"```python\n{program}```\n" in readme and all(f"{line}\n" in readme for line in typed)
     programs = [part.split("```")[0] for part in page.split("```python\n")[1:]]
     assert len(programs) >= 3
-    assert sum(1 for line in programs[0].splitlines() if line.strip()) <= 12
     for program in programs:
         exec(compile(program, "docs/python.md", "exec"), {"__name__": "__main__"})
