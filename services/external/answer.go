@@ -344,6 +344,9 @@ func number(what string, raw json.RawMessage) (float64, *Failure) {
 		}
 		return 0, &Failure{CodeWrongType, fmt.Sprintf("%s is %s, want a number%s", what, child.Clip(text, maxExcerpt), write)}
 	}
+	if mantissa, _, _ := strings.Cut(strings.ToLower(text), "e"); v == 0 && strings.ContainsAny(mantissa, "123456789") {
+		return 0, &Failure{CodeNotFinite, fmt.Sprintf("%s is %s, which is too small for a 64-bit number: answer 0 where it is nothing", what, child.Clip(text, maxCode))}
+	}
 	return v, nil
 }
 

@@ -144,6 +144,8 @@ func TestBadAnswers(t *testing.T) {
 		`{"id":"1","metrics":{"latency_s":-Infinity}}`:                                                CodeNotFinite,
 		`{"id":"1","metrics":{"latency_s":inf}}`:                                                      CodeNotFinite,
 		`{"id":"1","metrics":{"latency_s":-1e400}}`:                                                   CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":1e-400}}`:                                                   CodeNotFinite,
+		`{"id":"1","metrics":{"latency_s":-0.01E-999}}`:                                               CodeNotFinite,
 		`{"id":"1","metrics":{"latency_s":"Infinity"}}`:                                               CodeNotFinite,
 		`{"id":"1","metrics":{"latency_s":1,"x":NaN}}`:                                                CodeNotFinite,
 		`{"id":"1","outcome":"infeasible","metrics":{"latency_s":NaN}}`:                               CodeNotFinite,

@@ -166,7 +166,7 @@ func (p *programProcess) strayNote() string {
 	if p.stray == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (%d answers had the id of another line, the last %q)", p.stray, child.Clip(p.lastStray, maxCode))
+	return fmt.Sprintf(" (answers with the id of another line: %d, the last %q)", p.stray, child.Clip(p.lastStray, maxCode))
 }
 
 // death ends a process whose output has ended, and describes it.
