@@ -219,6 +219,20 @@ func baseUnit(symbol string) string {
 	return unit.Base(u.Dimension)
 }
 
+// measures names the metrics, a few of them.
+func (i Info) measures() string {
+	const most = 8
+	var names []string
+	for k, m := range i.Metrics {
+		if k == most {
+			names = append(names, "…")
+			break
+		}
+		names = append(names, m.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
 // inBase is what levels in a unit are in the base unit, the first few.
 func inBase(levels []float64, symbol string) string {
 	u, _ := unit.Find(plain(symbol))
@@ -265,7 +279,7 @@ func (i Info) match(t evaluator.Task) error {
 		switch {
 		case len(i.Metrics) == 0:
 		case at < 0:
-			differ("the study wants the metric %q, which the program does not measure", m.Name)
+			differ("the study wants the metric %q, which the program does not measure: it measures %s", m.Name, i.measures())
 		case plain(i.Metrics[at].Unit) != plain(m.Unit):
 			differ("metric %q: the study has the unit %q, the program %q", m.Name, m.Unit, i.Metrics[at].Unit)
 		}

@@ -353,7 +353,7 @@ func TestNewNamesEveryDifference(t *testing.T) {
 	for _, want := range []string{
 		`parameter "x": the study has the unit "s", the program "B"`, `parameter "z" is unknown to the program`,
 		`needs the parameter "y", which the study lacks`, `metric "latency_s": the study has the unit "ms", the program "s"`,
-		`wants the metric "area_mm2", which the program does not measure`,
+		`wants the metric "area_mm2", which the program does not measure: it measures latency_s`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("New(): error %v, want %q in it", err, want)
