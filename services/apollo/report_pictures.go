@@ -56,6 +56,7 @@ func bestSoFar(g *gallery) painter {
 	column := spec.MetricIndex(o.Metric)
 	m := spec.Metrics[column]
 	feasible, other := draw.Series{Name: "feasible", Look: feasibleLook}, draw.Series{Name: "not feasible", Look: firstReason, Faint: true}
+	low := draw.Series{Name: "low fidelity", Look: firstReason + 1, Faint: true}
 	steps := draw.Series{Name: "best so far", Look: bestLook, Stairs: true}
 	best, last := math.NaN(), 0.0
 	return painter{func(t *trial) {
@@ -65,7 +66,11 @@ func bestSoFar(g *gallery) painter {
 		}
 		last = float64(t.number)
 		if !t.judgement.Feasible {
-			other.X, other.Y = append(other.X, last), append(other.Y, v)
+			into := &other
+			if !spec.Full(t.design) {
+				into = &low
+			}
+			into.X, into.Y = append(into.X, last), append(into.Y, v)
 			return
 		}
 		feasible.X, feasible.Y = append(feasible.X, last), append(feasible.Y, v)
@@ -77,7 +82,7 @@ func bestSoFar(g *gallery) painter {
 		if !math.IsNaN(best) {
 			steps.X, steps.Y = append(steps.X, last), append(steps.Y, best)
 		}
-		c := &draw.Chart{Title: "best so far: " + m.Short(), X: trialAxis(), Y: axisOf(m), Series: kept(other, feasible, steps)}
+		c := &draw.Chart{Title: "best so far: " + m.Short(), X: trialAxis(), Y: axisOf(m), Series: kept(low, other, feasible, steps)}
 		if v, ok := g.base.Metrics[m.Name]; ok {
 			c.Rules = append(c.Rules, draw.Rule{Name: "baseline " + drawnText(m.Unit)(v), At: v})
 		}
