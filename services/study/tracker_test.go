@@ -24,8 +24,17 @@ func TestPlateauOfFullTrials(t *testing.T) {
 		value float64 // 0 of one that is not feasible
 		ends  bool
 	}{
-		{4, true, 9, false}, {40, false, 0, false}, {2, true, 0, false}, {5, true, 10, false}, {41, false, 0, false},
-		{9, true, 0, false}, {7, true, 8, false}, {6, true, 0, false}, {8, true, 9, false}, {3, true, 0, false}, {30, true, 0, true},
+		{4, true, 9, false},
+		{40, false, 0, false},
+		{2, true, 0, false},
+		{5, true, 10, false},
+		{41, false, 0, false},
+		{9, true, 0, false},
+		{7, true, 8, false},
+		{6, true, 0, false},
+		{8, true, 9, false},
+		{3, true, 0, false},
+		{30, true, 0, true},
 	} {
 		design := cheap
 		if s.full {
