@@ -1,6 +1,8 @@
 package workload_test
 
 import (
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -248,6 +250,12 @@ func TestLives(t *testing.T) {
 			`  - {id: z, op: copy, fn: append, N: 1, P: 1, Q: 12, K: 2, in: [y, x]}
 `, []workload.Life{{10, 10, 20, 0, 0}},
 		},
+		"two caches that grow from one share it": {
+			`  - {id: u, op: copy, fn: append, N: 1, P: 1, Q: 7, K: 2, in: [y, x]}
+  - {id: v, op: copy, fn: append, N: 1, P: 1, Q: 7, K: 2, in: [y, x]}
+  - {id: c, op: copy, fn: concat, N: 1, P: 1, Q: 14, K: 2, in: [u, v]}
+`, []workload.Life{{10, 10, 20, 0, 0}, {0, 10, 30, 10, 10}, {4, 28, 52, 0, 0}},
+		},
 		"what is appended to a tensor of the chip stays, or is an output with it": {
 			`  - {id: a, op: gemm, K: 2, in: [x]}
   - {id: z, op: copy, fn: append, N: 1, P: 1, Q: 3, K: 2, in: [a, y]}
@@ -271,6 +279,45 @@ func TestLives(t *testing.T) {
 				t.Errorf("PeakLiveBytes() = %d, want %d", got, want)
 			}
 		})
+	}
+}
+
+// A cache may grow in every layer, and be read as often: memory grows with the
+// layers, not with what each of them reads. Not parallel: it counts bytes.
+func TestLivesOfLongChain(t *testing.T) {
+	const steps = 50_000
+	w := &workload.Workload{Name: "chain", Inputs: []workload.Input{{Name: "x", Shape: []int64{1, 1, 2}}, {Name: "y", Shape: []int64{1, 1, 2}}}}
+	cache := "y"
+	for i := range int64(steps) {
+		grown, read := fmt.Sprint("z", i), fmt.Sprint("r", i)
+		w.Layers = append(w.Layers,
+			workload.Layer{ID: grown, Op: workload.Copy, Fn: workload.Append, N: 1, P: 1, Q: i + 2, K: 2, In: []string{cache, "x"}},
+			workload.Layer{ID: read, Op: workload.GEMM, K: 1, In: []string{grown}})
+		cache = grown
+	}
+	if err := w.Normalise(); err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	lives := w.Lives()
+	runtime.ReadMemStats(&after)
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(steps*1_000); got > most {
+		t.Errorf("%d layers take %d B, want at most %d", 2*steps, got, most)
+	}
+	for i, got := range lives[2:] {
+		// The cache with every step so far, and x or the sums that the reader writes.
+		n := int64(i/2 + 1)
+		want := workload.Life{Leaves: 2, Live: 2 + 2*(n+1) + 2, Waiting: 2 * (n + 1), WaitingOutside: 2 * (n + 1)}
+		if i%2 == 1 {
+			want = workload.Life{Leaves: n + 2, Live: 2*(n+2) + 2 + n + 2, Waiting: 2, WaitingOutside: 2}
+			if n == steps-1 {
+				want.Live, want.Waiting, want.WaitingOutside = want.Live-2, 0, 0 // x has no reader any more
+			}
+		}
+		if got != want {
+			t.Fatalf("layer %d: %+v, want %+v", i+2, got, want)
+		}
 	}
 }
 
