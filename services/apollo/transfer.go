@@ -121,7 +121,7 @@ func candidateText(w io.Writer, p cli.Paint, c *transfer.Candidate) {
 	for _, n := range []struct {
 		rows int
 		why  string
-	}{{c.Failed, "the evaluation failed"}, {c.Foreign, "a label that this study does not have"}, {c.Merged, "another row is nearer to the same design here"}} {
+	}{{c.Failed, transfer.ReasonText("failed")}, {c.Foreign, transfer.ReasonText("label")}, {c.Outside, transfer.ReasonText("outside")}, {c.Merged, transfer.ReasonText("same_point")}} {
 		if n.rows > 0 {
 			fmt.Fprintf(w, "  not used    %s: %s\n", cli.Plural(n.rows, "row"), n.why)
 		}

@@ -120,6 +120,51 @@ func TestRefusalsOfForeignLogsSayWhatIsThere(t *testing.T) {
 	}
 }
 
+// Levels may be negative, and zero: a unit that nobody tells is right for all of them.
+func TestNegativeLevelsAreNotOutside(t *testing.T) {
+	t.Parallel()
+	for _, unit := range []string{"", "s"} {
+		for _, levels := range [][]float64{{-3, -2, -1}, {-2, -1, 0}, {0, 1, 2}} {
+			log := withColumn(sourceOf(another(nil), 30), archiver.Parameter{Name: "e"}, func(i int) space.Value {
+				return number(levels[i%3])
+			}, func(int) float64 { return 1 })
+			c, _, _, err := add(t, targetSpec(func(s *events.Spec) {
+				s.Parameters = append(s.Parameters, events.Parameter{Name: "e", Unit: unit, Values: levels})
+			}), log)
+			if err != nil || c.Kept != 30 {
+				t.Errorf("%v, unit %q: %v, %d of 30 rows kept", levels, unit, err, c.Kept)
+			}
+		}
+	}
+}
+
+// A wide sweep without units has the designs of a narrow study in it: those are used, and
+// none beyond its levels is taken for one of them.
+func TestWideSweepHoldsNarrowStudy(t *testing.T) {
+	t.Parallel()
+	var sweep []float64
+	for x := 2.0; x <= 512; x *= 2 {
+		sweep = append(sweep, x)
+	}
+	lanes := func(values []float64) func(*events.Spec) {
+		return func(s *events.Spec) { s.Parameters[1].Values = values }
+	}
+	source := sourceOf(another(lanes(sweep)), 90)
+	log := strip(source, map[string]string{"memory": "B", "latency_s": "s", "area_mm2": "mm2"})
+	c, k, pins, err := add(t, targetSpec(lanes([]float64{4, 8, 16})), log)
+	if err != nil || c.Rows != 90 || c.Kept != 30 || c.Outside != 60 || c.Merged != 0 {
+		t.Fatalf("%v, %d of %d rows kept, %d outside, %d merged; want 30 of 90 and 60", err, c.Kept, c.Rows, c.Outside, c.Merged)
+	}
+	if d := cmp.Diff([]events.LeftOut{{Reason: "outside", Rows: 60}}, pins[0].LeftOut); d != "" {
+		t.Errorf("left out (-want +got):\n%s", d)
+	}
+	for _, o := range k.Tasks[0].Observations {
+		if got := source.Trials[o.Trial].Design[1].Num; got != []float64{4, 8, 16}[o.Point[1]] {
+			t.Errorf("trial %d of %v lanes is at level %d", o.Trial, got, o.Point[1])
+		}
+	}
+}
+
 func TestUnreadColumnsAreNamed(t *testing.T) {
 	t.Parallel()
 	for column, want := range map[string]string{"p_lanes": `parameter column "p_lanes" is of type DATE`, "latency_s": `metric column "latency_s" is of type DATE`, "latency_us": "latency_us", "p_other": ""} {

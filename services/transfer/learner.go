@@ -62,10 +62,12 @@ type Candidate struct {
 	Rows   int    `json:"rows"`
 	Kept   int    `json:"kept"`
 	SHA256 string `json:"sha256,omitempty"`
-	// Foreign counts sound rows with a label that this study does not have,
+	// Foreign counts sound rows with a label that this study does not have, Outside
+	// those with a count beyond its levels where the files tell no unit,
 	// Merged designs that fell onto the same point, Failed evaluations that
 	// broke: they say nothing.
 	Foreign int `json:"foreign"`
+	Outside int `json:"outside,omitempty"`
 	Merged  int `json:"same_point"`
 	// Voided are rows that the source measured anew.
 	Voided int `json:"voided,omitempty"`
@@ -218,6 +220,7 @@ func (c *Candidate) leftOut() []events.LeftOut {
 	}
 	for _, n := range []events.LeftOut{
 		{Reason: "label", Rows: c.Foreign},
+		{Reason: "outside", Rows: c.Outside},
 		{Reason: "failed", Rows: c.Failed},
 		{Reason: "same_point", Rows: c.Merged},
 		{Reason: "voided", Rows: c.Voided},
@@ -350,8 +353,14 @@ func (l *Learner) pick(log *archiver.SourceLog, s *screen, c *Candidate) ([]*pic
 		}
 		point, moved, ok := s.mapping.point(l.space, l.judge, t.Design)
 		if !ok {
-			if c.Foreign++; c.Foreign == 1 {
-				s.examples["label"] = s.mapping.unknown(l.space, t.Design)
+			reason, example := s.mapping.unknown(l.space, t.Design)
+			if s.examples[reason] == "" {
+				s.examples[reason] = example
+			}
+			if reason == "outside" {
+				c.Outside++
+			} else {
+				c.Foreign++
 			}
 			continue
 		}

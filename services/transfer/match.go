@@ -365,8 +365,18 @@ func splitUnit(name string) (short, symbol string) {
 // level: conversion rounds a few times in 2^-52.
 const closeEnough = 1e-9
 
+// outside reports whether a number lies beyond a parameter's levels.
+func outside(p space.Param, x float64) bool {
+	low, high := p.Values[0], p.Values[len(p.Values)-1]
+	return x < low-closeEnough*math.Abs(low) || x > high+closeEnough*math.Abs(high)
+}
+
+// counts reports whether a parameter is a number without a unit that nothing but its
+// name says to be this study's.
+func (c *column) counts(p space.Param) bool { return c.guessed && !p.Categorical() && p.Unit == "" }
+
 // point maps a design; ok is false where a label is none of this study's
-// levels. Numbers between levels, and beyond the ends, go to the nearest level
+// levels, or a count without a unit beyond them. Other numbers between levels, and beyond the ends, go to the nearest level
 // (ties to the lower one); moved says how far, as the sum of relative
 // differences. What means nothing in the design goes to its first level.
 func (m *mapping) point(sp space.Space, judge *events.Judge, design []space.Value) (p space.Point, moved float64, ok bool) {
@@ -388,6 +398,10 @@ func (m *mapping) point(sp space.Space, judge *events.Judge, design []space.Valu
 		x := v.Num * c.factor
 		level := nearest(param.Values, x)
 		p[i] = level
+		if c.counts(param) && outside(param, x) {
+			off[i] = math.Inf(1)
+			continue
+		}
 		if d := math.Abs(param.Values[level]-x) / math.Max(math.Abs(x), math.Abs(param.Values[level])); d > closeEnough {
 			off[i] = d
 		}
@@ -425,16 +439,21 @@ func (m *mapping) mattered(design []space.Value) []bool {
 	return out
 }
 
-// unknown names the label of a design that this study does not have.
-func (m *mapping) unknown(sp space.Space, design []space.Value) string {
+// unknown says why a design has no point: the reason, and the label or number.
+func (m *mapping) unknown(sp space.Space, design []space.Value) (reason, example string) {
 	for i, c := range m.params {
 		if p := sp.Param(i); c.index >= 0 && p.Categorical() {
 			if _, ok := p.Level(design[c.index]); !ok {
-				return fmt.Sprintf("%s: %q", p.Name, unit.Clip(design[c.index].Label, 40))
+				return "label", fmt.Sprintf("%s: %q", p.Name, unit.Clip(design[c.index].Label, 40))
 			}
 		}
 	}
-	return ""
+	for i, c := range m.params {
+		if p := sp.Param(i); c.counts(p) && outside(p, design[c.index].Num) {
+			return "outside", fmt.Sprintf("%s: %s", p.Name, unit.Format(design[c.index].Num, ""))
+		}
+	}
+	return "", ""
 }
 
 // nearest is the level whose value is nearest; values ascend.

@@ -59,6 +59,8 @@ func ReasonText(reason string) string {
 		return "two rows say different things about one design"
 	case "label":
 		return "a label that this study does not have"
+	case "outside":
+		return "beyond this study's levels, and the files tell no unit"
 	case "failed":
 		return "the evaluation failed"
 	case "same_point":
@@ -85,6 +87,10 @@ const (
 	// noisy is the factor between two answers for one design that an evaluator
 	// with noise may give; chosen. A deterministic one gives the same.
 	noisy = 1.5
+	// few is the share of values within the study's range, one in so many, below which
+	// values without a unit are taken for another count; chosen: a sweep has a
+	// study's few levels among its many, values off by a factor next to none.
+	few = 20
 )
 
 // screen is what the first pass over a source finds out: which rows cannot be
@@ -290,7 +296,7 @@ func (s *screen) measure(t *archiver.Trial) {
 		if !c.guessed || p.Categorical() {
 			continue
 		}
-		if x := t.Design[c.index].Num; x >= p.Values[0]*(1-closeEnough) && x <= p.Values[len(p.Values)-1]*(1+closeEnough) {
+		if !outside(p, t.Design[c.index].Num) {
 			s.inside[i]++
 		}
 	}
@@ -304,11 +310,11 @@ func (s *screen) guesses() error {
 	sound := s.rows - s.quarantined()
 	for i, c := range s.mapping.params {
 		p := s.learner.space.Param(i)
-		if c.guessed && !p.Categorical() && 2*s.inside[i] < sound {
-			hint := "write the unit into the metadata apollo.units"
-			if p.Unit == "" {
-				hint = "rename it in the source, or bring its values to this study's"
-			}
+		least, hint := 2, "write the unit into the metadata apollo.units"
+		if p.Unit == "" {
+			least, hint = few, "rename it in the source, or bring its values to this study's"
+		}
+		if c.guessed && !p.Categorical() && least*s.inside[i] < sound {
 			return fmt.Errorf("parameter %q: the files tell no unit, and %d of %d values lie outside this study's %s to %s: %s",
 				p.Name, sound-s.inside[i], sound, text(p, 0), text(p, p.Len()-1), hint)
 		}
