@@ -21,14 +21,13 @@ type tracker struct {
 	mark      float64
 	markTrial int
 	last      int // last trial that was seen
-	// full are, of a study with fidelity, the trials after from that were seen and whose
-	// fidelity counts.
+	// full are, in order, the trials that were seen and whose fidelity counts, of a study
+	// with fidelity and a plateau.
 	full []int
-	from int
 }
 
 func newTracker(spec *events.Spec) tracker {
-	t := tracker{spec: spec, value: math.Inf(1), mark: math.Inf(1), markTrial: -1, last: -1, from: -1}
+	t := tracker{spec: spec, value: math.Inf(1), mark: math.Inf(1), markTrial: -1, last: -1}
 	if len(spec.Objectives) > 1 {
 		t.front, t.mark = NewFront(spec), 0
 	}
@@ -42,22 +41,21 @@ func (t *tracker) other(trial int, design events.Design) {
 
 func (t *tracker) saw(trial int, design events.Design) {
 	t.last = max(t.last, trial)
-	if t.spec.Fidelity != nil && t.spec.Stop.Plateau != nil && trial > t.from && t.spec.Full(design) {
-		t.full = append(t.full, trial)
+	if t.spec.Fidelity != nil && t.spec.Stop.Plateau != nil && t.spec.Full(design) {
+		i, _ := slices.BinarySearch(t.full, trial) // near the end: only those in flight come late
+		t.full = slices.Insert(t.full, i, trial)
 	}
 }
 
 // after is how many trials there are after one. Of a study with fidelity they are those
-// that were seen and count: one in flight may be of either kind.
+// that were seen and count: one in flight may be of either kind. None is dropped, because
+// an earlier trial that is answered late may be the better one.
 func (t *tracker) after(trial int) int {
 	if t.spec.Fidelity == nil {
 		return t.last - trial
 	}
-	if trial > t.from {
-		t.from = trial
-		t.full = slices.DeleteFunc(t.full, func(n int) bool { return n <= trial })
-	}
-	return len(t.full)
+	i, _ := slices.BinarySearch(t.full, trial+1)
+	return len(t.full) - i
 }
 
 // feasible sees a feasible trial, and returns it by its names when it is the
