@@ -315,8 +315,8 @@ func BenchmarkRule(b *testing.B) {
 	}
 }
 
-// A rule sees numbers in the units of their parameters: what counts in two units is
-// refused, and what may well convert is not.
+// A rule sees numbers in the units of their parameters: two units of one kind are
+// refused where they meet as they stand, and what may well be right is not.
 func TestRulesCountInOneUnit(t *testing.T) {
 	t.Parallel()
 	params := []events.Parameter{
@@ -325,32 +325,63 @@ func TestRulesCountInOneUnit(t *testing.T) {
 		{Name: "k2", Unit: "KiB", Values: []float64{1, 2}},
 		{Name: "s", Unit: "ns", Values: []float64{1, 2}},
 		{Name: "w", Unit: "GB/s", Values: []float64{1, 2}},
+		{Name: "clk", Unit: "MHz", Values: []float64{100, 200}},
+		{Name: "rate", Unit: "token/s", Values: []float64{100, 200}},
+		{Name: "area", Unit: "mm2", Values: []float64{1, 2}},
+		{Name: "um", Unit: "um2", Values: []float64{1, 2}},
+		{Name: "power", Unit: "mW", Values: []float64{1, 2}},
+		{Name: "energy", Unit: "pJ", Values: []float64{1, 2}},
 		{Name: "n", Values: []float64{1, 2}},
 		{Name: "f", Labels: []string{"ws", "os"}},
 	}
 	for expr, want := range map[string]string{
-		"b <= k":                  "write k * 1024",
-		"k <= b":                  "write b / 1024",
-		"n * b <= k":              "write k * 1024",
-		"b + k <= 4096":           "write k * 1024",
-		"max(b, k) <= 4096":       "write k * 1024",
-		"b in [512, k]":           "write k * 1024",
-		"f == \"ws\" or b == k":   "write k * 1024",
-		"b == s":                  "b is an amount of data and s is a time",
-		"k <= 2 * KiB":            "write the number of KiB alone",
-		"w <= 2 * GiB":            "write the number of GB/s alone",
-		"n = 2":                   "write ==",
-		"b <= 2 KiB":              "write 2 * KiB",
-		"b <= 2 * KiB":            "",
-		"b <= k * 1024":           "",
-		"b <= k * KiB":            "",
-		"1 * b == s":              "",
-		"k + k2 <= 3":             "",
-		"n * n <= b":              "",
-		"n * b <= 64 * KiB":       "",
-		"b / k >= 512":            "",
-		"(b + b) / 2 <= 3 * KiB":  "",
-		"n > 1 ? b > 512 : k > 1": "",
+		"b <= k":                 "write k * 1024",
+		"k <= b":                 "write b / 1024",
+		"-b >= -k":               "write k * 1024",
+		"b + k <= 4096":          "write k * 1024",
+		"max(b, k) <= 4096":      "write k * 1024",
+		"b in [512, k]":          "write k * 1024",
+		"f == \"ws\" or b == k":  "write k * 1024",
+		"um <= area":             "write area * 1000000",
+		"k <= 2 * KiB":           "write the number of KiB alone",
+		"k <= 2 ** 4 * KiB":      "write the number of KiB alone",
+		"k >= -1 * KiB":          "write the number of KiB alone",
+		"k <= n * KiB":           "write the number of KiB alone",
+		"k <= 2 * KiB * n":       "write the number of KiB alone",
+		"k <= n * 4 * KiB - 1":   "write the number of KiB alone",
+		"w <= 2 * GiB":           "write the number of GB/s alone",
+		"n = 2":                  "write ==",
+		"b <= 2 KiB":             "write 2 * KiB",
+		"b <= 16KiB":             "column 8: KiB is a number: write 16 * KiB",
+		"b <= 16KiB and k <= 3":  "write 16 * KiB",
+		"b <= 1.5MiB":            "write 1.5 * MiB",
+		"s <= 2ms":               "\"2ms\" is no number",
+		"b <= 2 * KiB":           "",
+		"b <= k * 1024":          "",
+		"b <= k * KiB":           "",
+		"k <= 16 * MiB / KiB":    "",
+		"k <= 16 * MiB / 1024":   "",
+		"k <= 1 / 1024 * MiB":    "",
+		"k <= 2 ** -10 * MiB":    "",
+		"k + k2 <= 3":            "",
+		"min(b, k) > 0":          "",
+		"4 in [b, k]":            "",
+		"n * n <= b":             "",
+		"n * b <= k":             "", // n may count in thousands
+		"n * b <= 64 * KiB":      "",
+		"n * clk <= w":           "", // bytes a cycle
+		"n * clk <= rate":        "", // tokens a cycle
+		"clk <= rate":            "",
+		"clk <= w * 1000":        "",
+		"s * clk <= 1000 * n":    "",
+		"b / w <= s":             "",
+		"n * area <= area":       "",
+		"power * s <= energy":    "",
+		"energy * n <= power":    "", // accesses a second
+		"power <= area":          "",
+		"b / k >= 512":           "",
+		"(b + b) / 2 <= 3 * KiB": "",
+		"(n > 1 ? b : k) > 1":    "",
 	} {
 		err := events.CompileRule(params, events.Rule{ID: "r", Expr: expr})
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

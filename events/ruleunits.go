@@ -13,16 +13,18 @@ import (
 
 // counted is the unit in which a part of a rule counts. A rule sees every parameter as
 // a number in its own unit, so that two in different units are compared as they stand:
-// 1 KiB is 1 and 512 B are 512. What a number takes part in is free, because the number
-// may convert; a count times a quantity is that quantity.
+// 1 KiB is 1 and 512 B are 512. Only that is refused. A product or a quotient is free,
+// because its other part may convert or be of any kind: bytes a cycle, entries in
+// thousands, energy an access. So is a comparison of two kinds, as of a clock with the
+// bandwidth of a port of one byte.
 type counted struct {
 	unit unit.Unit
 	text string // the part as it is written; "" for what is free
-	size bool   // made of numbers and of KiB, MiB and GiB alone
+	size bool   // KiB, MiB and GiB, also times a number
 }
 
 // checkUnits finds parts of a rule that are compared or added and count in different
-// units.
+// units of one kind.
 func checkUnits(n ast.Node, params []Parameter) *rule.Error {
 	c := unitChecker{params: params}
 	c.part(n)
@@ -44,18 +46,16 @@ func (c *unitChecker) part(n ast.Node) counted {
 		if u, ok := unit.Find(c.params[i].Unit); ok && u.Symbol != "" {
 			return counted{unit: u, text: n.Value}
 		}
-		return counted{}
 	case *ast.UnaryNode:
 		return c.part(n.Node)
 	case *ast.ConditionalNode:
-		c.part(n.Cond)
-		return c.same(n, n.Exp1, n.Exp2)
+		for _, part := range []ast.Node{n.Cond, n.Exp1, n.Exp2} {
+			c.part(part)
+		}
 	case *ast.BuiltinNode:
 		return c.call(n, n.Name, n.Arguments)
 	case *ast.CallNode:
 		return c.call(n, n.Callee.String(), n.Arguments)
-	case *ast.ArrayNode:
-		return c.same(n, n.Nodes...)
 	case *ast.BinaryNode:
 		return c.binary(n)
 	}
@@ -74,36 +74,56 @@ func (c *unitChecker) binary(n *ast.BinaryNode) counted {
 	switch n.Operator {
 	case "+", "-", "%":
 		return c.same(n, n.Left, n.Right)
-	case "==", "!=", "<", "<=", ">", ">=", "in":
-		c.same(n, n.Left, n.Right)
+	case "==", "!=", "<", "<=", ">", ">=":
+		if !zero(n.Left) && !zero(n.Right) { // zero is zero in every unit
+			c.same(n, n.Left, n.Right)
+		}
+		return counted{}
+	case "in":
+		if list, ok := n.Right.(*ast.ArrayNode); ok {
+			for _, one := range list.Nodes {
+				c.same(n, n.Left, one)
+			}
+		}
 		return counted{}
 	}
 	l, r := c.part(n.Left), c.part(n.Right)
-	number := func(n ast.Node) bool {
-		switch n.(type) {
-		case *ast.IntegerNode, *ast.FloatNode:
-			return true
-		}
-		return false
-	}
 	switch {
-	case n.Operator != "*" && n.Operator != "/":
-	case l.size && (r.size || number(n.Right)):
+	case n.Operator != "*":
+	case l.size && c.count(n.Right):
 		return l
-	case r.size && number(n.Left) && n.Operator == "*":
-		return r
-	case l.unit.Symbol != "" && c.count(n.Right):
-		return l
-	case r.unit.Symbol != "" && c.count(n.Left) && n.Operator == "*":
+	case r.size && c.count(n.Left):
 		return r
 	}
 	return counted{}
 }
 
-// count reports a parameter without unit.
+// count reports a number, or a parameter without unit: as many sizes are a size. It is
+// none with a quotient in it, or a power below one: 1 / 1024 may convert.
 func (c *unitChecker) count(n ast.Node) bool {
-	id, ok := n.(*ast.IdentifierNode)
-	return ok && slices.ContainsFunc(c.params, func(p Parameter) bool { return p.Name == id.Value && p.Unit == "" && len(p.Labels) == 0 })
+	switch n := n.(type) {
+	case *ast.IntegerNode, *ast.FloatNode:
+		return true
+	case *ast.IdentifierNode:
+		return slices.ContainsFunc(c.params, func(p Parameter) bool { return p.Name == n.Value && p.Unit == "" && len(p.Labels) == 0 })
+	case *ast.UnaryNode:
+		return c.count(n.Node)
+	case *ast.BinaryNode:
+		_, negative := n.Right.(*ast.UnaryNode)
+		power := (n.Operator == "**" || n.Operator == "^") && !negative
+		return (n.Operator == "*" || power) && c.count(n.Left) && c.count(n.Right)
+	}
+	return false
+}
+
+func zero(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.IntegerNode:
+		return n.Value == 0
+	case *ast.FloatNode:
+		return n.Value == 0
+	}
+	return false
 }
 
 // same checks parts that must count in the same unit, and is that unit.
@@ -125,7 +145,7 @@ func (c *unitChecker) same(at ast.Node, nodes ...ast.Node) (out counted) {
 	return out
 }
 
-// apart says why two parts do not go together, "" where they do.
+// apart says why two parts do not go together, "" where they may.
 func apart(a, b counted) string {
 	switch {
 	case a.size && b.size:
@@ -137,9 +157,7 @@ func apart(a, b counted) string {
 			return ""
 		}
 		return fmt.Sprintf("a rule sees %s as a number in %s, and %s is a number of bytes: write the number of %[2]s alone", a.text, a.unit.Symbol, b.text)
-	case a.unit.Dimension != b.unit.Dimension:
-		return fmt.Sprintf("%s is %s and %s is %s: where only the numbers are meant, write %[1]s * 1", a.text, a.unit.Dimension.Phrase(), b.text, b.unit.Dimension.Phrase())
-	case a.unit.Symbol == b.unit.Symbol:
+	case a.unit.Dimension != b.unit.Dimension || a.unit.Symbol == b.unit.Symbol:
 		return ""
 	}
 	ratio := unit.Quantity{Digits: "1", Unit: b.unit}.Rat(a.unit)

@@ -29,6 +29,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/expr-lang/expr/ast"
 	"github.com/expr-lang/expr/conf"
@@ -213,11 +214,11 @@ func parseExpression(source string) (root ast.Node, failed *Error) {
 	if strings.Contains(at.Message, "maximum allowed nodes") {
 		return nil, &Error{0, fmt.Sprintf("the expression has more than %d parts", MaxNodes)}
 	}
-	return nil, &Error{at.From + 1, plain(at.Message)}
+	return nil, &Error{at.From + 1, plain(at.Message, source)}
 }
 
 // plain says what the parser met as it is written, without the parser's names.
-func plain(message string) string {
+func plain(message, source string) string {
 	if message == "unexpected token EOF" {
 		return "the expression ends before it is complete: a number, a name or a \")\" is missing at its end"
 	}
@@ -229,6 +230,21 @@ func plain(message string) string {
 			return written + " is a number: write 2 * " + written
 		}
 		return "unexpected \"" + written + "\": one operator stands between every two numbers or names, as in a * 2 + b"
+	}
+	if start, ok := strings.CutPrefix(message, "bad number syntax: "); ok {
+		start = strings.Trim(start, "\"") // up to the first letter that is wrong
+		_, rest, _ := strings.Cut(source, start)
+		end := strings.IndexFunc(rest, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+		if end < 0 {
+			end = len(rest)
+		}
+		written := start + rest[:end]
+		for _, size := range []string{"KiB", "MiB", "GiB"} {
+			if number, ok := strings.CutSuffix(written, size); ok {
+				return size + " is a number: write " + number + " * " + size
+			}
+		}
+		return "\"" + written + "\" is no number: numbers are written without a unit, in that of the parameter or metric"
 	}
 	return message
 }
