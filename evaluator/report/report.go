@@ -365,6 +365,15 @@ func (b Breakdown) Total() float64 {
 	return sum
 }
 
+// Of returns the part with the name, nil where there is none: not every breakdown of a
+// template has all parts, nor in the same places.
+func (b Breakdown) Of(name string) *float64 {
+	if i := slices.IndexFunc(b, func(p Part) bool { return p.Name == name }); i >= 0 {
+		return &b[i].Value
+	}
+	return nil
+}
+
 // Parts returns a copy of the parts.
 func (b Breakdown) Parts() []Part { return slices.Clone(b) }
 

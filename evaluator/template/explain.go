@@ -14,7 +14,8 @@ import (
 func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explained, error) {
 	seen := b.machines(&d)
 	m := &seen[0]
-	x := frame.Explained{Machine: peak(seen), Area: m.Area, Array: m.Axes}
+	x := frame.Explained{Machine: peak(seen), Array: m.Axes}
+	addParts(&x.Area, m.Area, 1) // two axes that sum have reduction trees each
 	for i := range b.nets {
 		n, reason, err := b.explainNetwork(seen, &b.nets[i], given)
 		if reason != nil || err != nil {

@@ -89,7 +89,8 @@ type changed struct {
 	Change *float64 `json:"change"`
 }
 
-// changedParameter is a parameter's value in both designs, a number or a label.
+// changedParameter is a parameter's value in both designs, a number or a label; null where
+// it means nothing.
 type changedParameter struct {
 	Name string `json:"name"`
 	Unit string `json:"unit"`
@@ -134,8 +135,11 @@ func (d *designDiff) compare(s *subject) {
 			continue
 		}
 		c := newChangedParameter(p.Name, p.Unit, va[i], vb[i])
-		if c.a, c.b = ta[i], tb[i]; c.a == noLevel || c.b == noLevel {
-			c.Change = nil
+		if c.a = ta[i]; c.a == noLevel {
+			c.A, c.Change = nil, nil
+		}
+		if c.b = tb[i]; c.b == noLevel {
+			c.B, c.Change = nil, nil
 		}
 		d.Parameters = append(d.Parameters, c)
 	}
@@ -161,11 +165,19 @@ func (d *designDiff) compare(s *subject) {
 	d.layers()
 }
 
-// parts adds the parts of a breakdown that differ.
-func (d *designDiff) parts(of, unit string, a, b []report.Part) {
-	for i := range min(len(a), len(b)) { // of one template: the same parts
-		if a[i].Value != b[i].Value {
-			d.Parts = append(d.Parts, newChanged(of+": "+strings.ReplaceAll(a[i].Name, "_", " "), unit, &a[i].Value, &b[i].Value))
+// parts adds the parts of a breakdown that differ, those of the first design first.
+func (d *designDiff) parts(of, unit string, a, b report.Breakdown) {
+	add := func(name string, va, vb *float64) {
+		if va == nil || vb == nil || *va != *vb {
+			d.Parts = append(d.Parts, newChanged(of+": "+strings.ReplaceAll(name, "_", " "), unit, va, vb))
+		}
+	}
+	for i := range a {
+		add(a[i].Name, &a[i].Value, b.Of(a[i].Name))
+	}
+	for i := range b {
+		if a.Of(b[i].Name) == nil {
+			add(b[i].Name, nil, &b[i].Value)
 		}
 	}
 }

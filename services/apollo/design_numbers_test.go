@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -320,5 +321,67 @@ func TestSensitivityMovesTheConstant(t *testing.T) {
 	}
 	if s.Ahead != ahead || seen != 2 {
 		t.Errorf("ahead in %d, counted %d; the energy of the border moves %d times, want 2", s.Ahead, ahead, seen)
+	}
+}
+
+// The parts of a breakdown are joined by name: a design without an axis over input channels has no reduction trees.
+func TestDiffJoinsPartsByName(t *testing.T) {
+	t.Parallel()
+	const other = "baseline,axes=K+P+Q"
+	small, _ := handNetworks(t)
+	var d struct {
+		Parameters []struct {
+			Name string `json:"name"`
+			A    any    `json:"a"`
+			B    any    `json:"b"`
+		} `json:"parameters"`
+		Parts []struct {
+			Name string   `json:"name"`
+			A    *float64 `json:"a"`
+			B    *float64 `json:"b"`
+		} `json:"parts"`
+	}
+	answerOf(t, &d, "design", "diff", "--template", "spatial", "--workload", small, "baseline", other)
+	var a, b struct {
+		Area numbers `json:"area"`
+	}
+	answerOf(t, &a, "design", "eval", "--template", "spatial", "--workload", small)
+	answerOf(t, &b, "design", "eval", "--template", "spatial", "--workload", small, "--set", "axes=K+P+Q")
+	said := map[string]bool{}
+	for _, p := range d.Parts {
+		name, isArea := strings.CutPrefix(p.Name, "area: ")
+		if !isArea {
+			continue
+		}
+		name = strings.ReplaceAll(name, " ", "_")
+		said[name] = true
+		for side, of := range map[string]struct {
+			got *float64
+			all numbers
+		}{"baseline": {p.A, a.Area}, other: {p.B, b.Area}} {
+			want, there := of.all[name]
+			if there != (of.got != nil) || there && *of.got != want {
+				t.Errorf("%s of %s is %v, want %v (there %t)", p.Name, side, of.got, want, there)
+			}
+		}
+	}
+	if _, there := b.Area["reduction_trees"]; there || !said["reduction_trees"] || !said["wires"] || said["io"] {
+		t.Errorf("the parts are %v of %v and %v", said, a.Area, b.Area)
+	}
+	// What means nothing in a design has no level.
+	for _, p := range d.Parameters {
+		if p.Name == "grouped_sums" && (p.A != "idle" || p.B != nil) || p.Name == "z" && (p.A != nil || p.B == nil) {
+			t.Errorf("%s is %v and %v, want null where it means nothing", p.Name, p.A, p.B)
+		}
+	}
+	// Two axes that sum have one part together.
+	_, stdout, _ := try(t, "design", "eval", "--template", "spatial", "--workload", small, "--set", "axes=C+R", "-o", "json")
+	if n := strings.Count(stdout, `"reduction_trees"`); n != 1 {
+		t.Errorf("the answer has %d members reduction_trees, want 1", n)
+	}
+	for _, text := range []string{"area: reduction trees +[0-9.]+ mm2 +- +-\n", "grouped_sums +idle +- +-\n"} {
+		if _, stdout, _ := try(t, "design", "diff", "--template", "spatial", "--workload", small, "baseline", other); !regexp.MustCompile(text).MatchString(stdout) {
+			t.Errorf("there is no %q in\n%s", text, stdout)
+		}
 	}
 }

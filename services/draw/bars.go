@@ -1,6 +1,7 @@
 package draw
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,7 +12,7 @@ import (
 // series is the parts of one breakdown.
 type series struct {
 	name  string
-	parts []report.Part
+	parts report.Breakdown
 }
 
 // breakdown is a chart of bars. Values are in units of unit, times scale.
@@ -56,11 +57,11 @@ func (s *scene) bars(b breakdown) {
 	zero, room := b.left+barNames, b.right-b.left-barNames-valueRoom
 	step := b.height() / float64(max(len(order), 1))
 	thick := step * barShare / float64(len(b.all))
-	for row, i := range order {
+	for row, name := range order {
 		top := b.top + float64(row)*step + (1-barShare)/2*step
-		s.text(zero-6, top+barShare/2*step+3, textSize, end, strings.ReplaceAll(b.all[0].parts[i].Name, "_", " "))
+		s.text(zero-6, top+barShare/2*step+3, textSize, end, strings.ReplaceAll(name, "_", " "))
 		for n, x := range b.all {
-			value := x.parts[i].Value * b.scale
+			value := x.value(name) * b.scale
 			y := top + float64(n)*thick
 			s.boxes = append(s.boxes, box{x: zero, y: y, width: room * value / largest, height: thick, color: colorOf(n)})
 			s.text(zero+room*value/largest+4, y+thick/2+3, textSize-1, start, amount(value))
@@ -78,23 +79,23 @@ func amount(v float64) string {
 	return fmt.Sprintf("%.3g", v)
 }
 
+// value is that of a part, 0 where there is none.
+func (s *series) value(name string) float64 {
+	if v := s.parts.Of(name); v != nil {
+		return *v
+	}
+	return 0
+}
+
 // partOrder lists the parts to show, largest first.
-func partOrder(all []series) []int {
-	var order []int
-	for i := range all[0].parts {
-		if slices.ContainsFunc(all, func(s series) bool { return s.parts[i].Value > 0 }) {
-			order = append(order, i)
+func partOrder(all []series) (order []string) {
+	for _, s := range all {
+		for _, p := range s.parts {
+			if p.Value > 0 && !slices.Contains(order, p.Name) {
+				order = append(order, p.Name)
+			}
 		}
 	}
-	slices.SortStableFunc(order, func(a, b int) int {
-		x, y := all[0].parts[a].Value, all[0].parts[b].Value
-		switch {
-		case x > y:
-			return -1
-		case x < y:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(a, b string) int { return cmp.Compare(all[0].value(b), all[0].value(a)) })
 	return order
 }

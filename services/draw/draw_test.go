@@ -6,6 +6,7 @@ import (
 	"errors"
 	"image/png"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -167,5 +168,25 @@ func TestArrayAsWired(t *testing.T) {
 	// Sixteen units are five places, four of them drawn; a tree of five leaves has four nodes.
 	if got := strings.Count(with, "<circle") - strings.Count(without, "<circle"); got != 4 {
 		t.Errorf("%d nodes of trees, want 4", got)
+	}
+}
+
+// The bars of a network are those of its own parts: one may have fewer, in other places.
+func TestBarsAreJoinedByName(t *testing.T) {
+	t.Parallel()
+	r := answer(t, nil, "mobilenet_v2", "mobilenet_edgetpu")
+	r.Networks[0].Energy = report.Breakdown{{Name: "registers", Value: 2e-6}, {Name: "off_chip", Value: 3e-6}}
+	r.Networks[1].Energy = report.Breakdown{{Name: "off_chip", Value: 7e-6}, {Name: "clock", Value: 5e-6}}
+	var b bytes.Buffer
+	if err := draw.Design(&b, "svg", &r); err != nil {
+		t.Fatal(err)
+	}
+	_, energy, _ := strings.Cut(b.String(), "Energy: ")
+	var got []string
+	for _, m := range regexp.MustCompile(`>(off chip|registers|clock|[0-9])<`).FindAllStringSubmatch(energy, -1) {
+		got = append(got, m[1])
+	}
+	if want := []string{"off chip", "3", "7", "registers", "2", "0", "clock", "0", "5"}; !slices.Equal(got, want) {
+		t.Errorf("the bars are %q, want %q", got, want)
 	}
 }
