@@ -1,6 +1,7 @@
 package workload_test
 
 import (
+	"slices"
 	"testing"
 
 	"apollo/evaluator/workload"
@@ -187,6 +188,30 @@ func TestImportUpdatedCache(t *testing.T) {
 		}
 		if in, out := border(w); in != want[0] || out != want[1] {
 			t.Errorf("stored %t: %d bytes come in and %d go out, want %v\n%s", stored, in, out, want, summary(w))
+		}
+	}
+}
+
+// Weights that come in count as if stored, and both formats say so in the same words.
+func TestImportNotesComputedWeights(t *testing.T) {
+	t.Parallel()
+	onnx := modeltest.ONNX{
+		Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 3, 8, 8), tensorIn("w", 4, 3, 3, 3)}, Outputs: names{"y"},
+		Nodes: []modeltest.ONNXNode{op("Conv", names{"x", "w"}, "y", nil)},
+	}
+	const dense = 9
+	tflite := modeltest.TFLite{
+		Tensors: []modeltest.TFTensor{{Name: "x", Shape: []int32{1, 8}}, {Name: "w", Shape: []int32{4, 8}}, {Name: "y", Shape: []int32{1, 4}}},
+		Inputs:  []int32{0, 1}, Outputs: []int32{2},
+		Ops: []modeltest.TFOp{{Code: dense, In: []int32{0, 1}, Out: []int32{2}}},
+	}
+	for title, file := range map[string][]byte{"operation 0 (Conv)": onnx.Bytes(), "FULLY_CONNECTED y": tflite.Bytes()} {
+		_, r, err := workload.Import("m", file, workload.ImportOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "the weights of " + title + ", computed at run time: counted as if stored"; !slices.Contains(r.Notes, want) {
+			t.Errorf("notes %q, want %q", r.Notes, want)
 		}
 	}
 }

@@ -58,6 +58,12 @@ func (g *Graph) State(f number.Format, elements int64) {
 	g.stored[f] += max(elements, 1)
 }
 
+// NoteCounted notes that what a layer counts as stored, its weights or bias, is
+// there only when the model runs.
+func (g *Graph) NoteCounted(what, of string) {
+	g.Notes = append(g.Notes, "the "+what+" of "+of+", computed at run time: counted as if stored")
+}
+
 // Kind returns the kind of numbers that most elements of a width have.
 func (g *Graph) Kind(bits int64) number.Kind {
 	best := number.Int

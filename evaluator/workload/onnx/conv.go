@@ -225,7 +225,7 @@ func (n *node) weighted(node graph.Node, w, b int) {
 // model runs.
 func (n *node) storedAtRunTime(what string, in ...int) {
 	if slices.ContainsFunc(in, func(i int) bool { return !n.g.Tensors[n.in[i]].Const }) {
-		n.g.Notes = append(n.g.Notes, "the "+what+" of "+n.title()+", computed at run time: counted as if stored")
+		n.g.NoteCounted(what, n.title())
 	}
 }
 

@@ -59,7 +59,7 @@ func (o *operator) product(n graph.Node) {
 	const w = 1
 	n.WeightBits = o.g.Tensors[o.in[w]].Bits
 	if !o.g.Tensors[o.in[w]].Const {
-		o.g.Notes = append(o.g.Notes, "the weights of "+o.name()+" "+o.g.Tensors[o.out[0]].Name+" are computed at run time; they are counted as if they were stored")
+		o.g.NoteCounted("weights", o.name()+" "+o.g.Tensors[o.out[0]].Name)
 	}
 	o.emit(n)
 }
