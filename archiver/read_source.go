@@ -7,6 +7,7 @@ import (
 	"iter"
 	"path"
 	"slices"
+	"strings"
 
 	"apollo/archiver/parquetcheck"
 	"apollo/events"
@@ -32,6 +33,9 @@ type SourceLog struct {
 	// Use is what a run that began took the source for, "" before it begins. Whoever
 	// opened the source sets it.
 	Use string
+	// Identity is who measures the run by what else is known of it, empty where nothing
+	// is: logs of older builds do not tell programs. Whoever opened the source sets it.
+	Identity events.Identity
 	// Damaged are the files that could not be read, LeftOut those that are sound
 	// and hold what is not read here: the error is ErrUnfit or ErrNewer and names
 	// it. Both are left out as a whole.
@@ -126,9 +130,20 @@ func openSource(fsys fs.FS, ref events.Source) (*SourceLog, error) {
 	}
 	log, err := c.source()
 	if err == ErrNoSource && ref.Parquet != "" { //nolint:errorlint // the bare one alone says nothing of the files
-		err = fmt.Errorf("%w: no file has this path", ErrNoSource)
+		err = fmt.Errorf("%w: no file %s", ErrNoSource, unmatched(ref.Parquet))
 	}
 	return log, err
+}
+
+// unmatched says what no file does where a path or a pattern finds none.
+func unmatched(pattern string) string {
+	switch {
+	case strings.ContainsRune(pattern, '['):
+		return `matches this pattern: [ begins a set of characters there; write [[] for one of the path`
+	case strings.ContainsAny(pattern, `*?\`):
+		return "matches this pattern"
+	}
+	return "has this path"
 }
 
 // source makes one source of what a survey found.

@@ -77,6 +77,14 @@ func TestOpenSourceSetsDamageAside(t *testing.T) {
 	if _, err := OpenSource(fstest.MapFS{"a/2.parquet": fsys["a/2.parquet"]}, events.Source{Parquet: "a/*"}); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("nothing but damage: %v, want ErrCorrupt", err)
 	}
+	for pattern, want := range map[string]string{"br[1]/*": "[ begins a set", "b*": "no file matches this pattern", "b": "no file has this path"} {
+		if _, err := OpenSource(fstest.MapFS{"br[1]/a.parquet": fsys["a/1.parquet"]}, events.Source{Parquet: pattern}); !errors.Is(err, ErrNoSource) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", pattern, err, want)
+		}
+	}
+	if _, err := OpenSource(fstest.MapFS{"br[1]/a.parquet": fsys["a/1.parquet"]}, events.Source{Parquet: "br[[]1]/*"}); err != nil {
+		t.Errorf("as the error says: %v", err)
+	}
 	other := writeForeign(t, []foreignRow{foreign(0, 1)})
 	both := fstest.MapFS{"a.parquet": {Data: good}, "b.parquet": {Data: slices.Clone(other)}}
 	strange, name := foreign(0, 1), "\x1b[2Jstudy"

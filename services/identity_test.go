@@ -13,6 +13,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"apollo/archiver"
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services/client"
@@ -77,6 +78,38 @@ func TestTheFirstAnswerBindsAStudy(t *testing.T) {
 			t.Fatalf("trial %d: latency %v, want %v of the program that the run is bound to", r.Trial, r.Values[0], want)
 		}
 	}
+}
+
+// A log that does not tell programs is of the program that the run was bound to: what the
+// same one measures is merged, and another one is refused before its run begins.
+func TestTheRunSaysWhoMeasuredItsLog(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		log := &sources{}
+		s.startWith(map[string]proposer.Sources{"proposer": log})
+		s.program("a", toy{}, prog("a"))
+		s.submit("first", "x0", ownEvaluator("first", 40))
+		first := s.wait("first")
+		trials := sourceTrials(2e-3)
+		trials[0].Identity = events.Identity{Version: "1"}
+		log.source.Store(&archiver.Source{Study: "first", Run: first.Run, Spec: first.Spec, Trials: trials})
+		bus := s.hub.Client("user")
+		if err := bus.Ready(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		for word, want := range map[string]string{"a": "", "b": "it is not the same measurement"} {
+			body := strings.Replace(ownEvaluator("by-"+word, 40), `"algorithm"`, `"transfer":{"method":"merge","sources":[{"study":"first"}]},"algorithm"`, 1)
+			_, err := client.Submit(s.ctx, bus, "", "by-"+word, "", events.StudyRequested{Study: []byte(body), EvaluatorVersion: "1", Program: prog(word)}, nil)
+			if (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("program %s: %v, want %q", word, err, want)
+			}
+		}
+		if view := s.wait("by-a"); view.State != study.Completed || view.Sources[0].Use != "merge" {
+			t.Errorf("the same program: %s (%s), sources %+v", view.State, view.Reason, view.Sources)
+		}
+	})
 }
 
 // An archiver that finds answers which nobody judged yet comes to the same end

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"apollo/archiver"
 	"apollo/evaluator"
 	"apollo/events"
 	"apollo/optimizer"
@@ -111,6 +112,11 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 			return study.Knowledge{}, fmt.Errorf("%w: %w", errSourceMissing, err)
 		}
 		log.Rename, log.Use = ref.Rename, ref.use
+		if !started {
+			if log.Identity, err = measurer(ctx, o.proposer.Bus.Log(), ref.Source, log); err != nil {
+				return study.Knowledge{}, err
+			}
+		}
 		c, err := learner.Add(log, ref.why)
 		if err != nil && ref.why != "" && !started {
 			o.log.Warn("a source that the archive's search chose cannot be used", "source", c.Study, "error", err)
@@ -124,6 +130,34 @@ func (o *owner) learn(ctx context.Context, target transfer.Target) (study.Knowle
 	knowledge, pins := learner.Knowledge()
 	o.pins = pins
 	return knowledge, nil
+}
+
+// measurer is who measures the run of a source that is a study of this bus, empty where
+// the bus does not know it (any more).
+func measurer(ctx context.Context, log events.Log, ref events.Source, source *archiver.SourceLog) (who events.Identity, err error) {
+	if ref.Study == "" {
+		return who, nil // a file may say any name
+	}
+	for _, what := range []string{"accepted", "bound"} {
+		for m, err := range log.Read(ctx, 0, events.StudySubject(source.Study, source.Run, what)) {
+			if err != nil {
+				return who, fmt.Errorf("read the log: %w", err)
+			}
+			_, payload, err := events.Decode(m.Data)
+			if err != nil {
+				return who, fmt.Errorf("%s at %d: %w", m.Subject, m.Seq, err)
+			}
+			switch e := payload.(type) {
+			case events.StudyAccepted:
+				if pin := e.Pin(); pin != nil {
+					who = *pin
+				}
+			case events.StudyBound:
+				who = e.Identity
+			}
+		}
+	}
+	return who, nil
 }
 
 // closeModels ends the programs that the run asks.

@@ -85,7 +85,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := events.CheckSizes(spec, p.Bus.MaxPayload()); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
-		if mistake := p.checkSourcesSoon(ctx, spec); mistake != nil {
+		if mistake := p.checkSourcesSoon(ctx, spec, &request); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
 		forked, mistake, err := p.checkFork(ctx, spec, &request)
@@ -228,11 +228,11 @@ func DifferentStudy(name string, have, want *events.Spec) *events.Mistake {
 // checkSourcesSoon is checkSources with an end: the commands of all studies wait
 // behind this one. Of sources that take longer the run's owner says what is
 // wrong with them.
-func (p *Proposer) checkSourcesSoon(ctx context.Context, spec *events.Spec) *events.Mistake {
+func (p *Proposer) checkSourcesSoon(ctx context.Context, spec *events.Spec, request *events.StudyRequested) *events.Mistake {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	checked := make(chan *events.Mistake, 1)
-	p.wg.Go(func() { checked <- p.checkSources(ctx, spec) })
+	p.wg.Go(func() { checked <- p.checkSources(ctx, spec, request) })
 	select {
 	case mistake := <-checked:
 		return mistake
@@ -244,7 +244,7 @@ func (p *Proposer) checkSourcesSoon(ctx context.Context, spec *events.Spec) *eve
 
 // checkSources tries every source before the study is accepted, so that the
 // user hears at once what is missing.
-func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.Mistake {
+func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec, request *events.StudyRequested) *events.Mistake {
 	if spec.Transfer == nil {
 		return nil
 	}
@@ -257,6 +257,9 @@ func (p *Proposer) checkSources(ctx context.Context, spec *events.Spec) *events.
 	target, _, err := targetOf(p.Catalog, spec)
 	if err != nil {
 		return &events.Mistake{Pointer: "/spec", Code: "spec", Message: err.Error()}
+	}
+	if request.Program != nil {
+		target.Identity = &events.Identity{Version: request.EvaluatorVersion, Program: request.Program.Digest()}
 	}
 	learner, err := transfer.NewLearner(target)
 	if err != nil {
@@ -302,6 +305,9 @@ func (p *Proposer) checkSource(ctx context.Context, learner *transfer.Learner, s
 		return &events.Mistake{Message: err.Error(), Hint: hint}
 	}
 	source.Rename = ref.Rename
+	if source.Identity, err = measurer(ctx, p.Bus.Log(), ref, source); err != nil {
+		p.Logger.Warn("nobody knows who measured a source", "study", spec.Study, "source", source.Study, "error", err)
+	}
 	if err := learner.Check(source); err != nil {
 		return &events.Mistake{
 			Message: fmt.Sprintf("study %q cannot be a source: %v", source.Study, err),

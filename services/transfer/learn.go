@@ -15,7 +15,11 @@ func (l *Learner) Check(log *archiver.SourceLog) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.use(m, log.Columns.Spec)
+	use, err := l.use(m, log.Columns.Spec)
+	if ours := l.target.Identity; err == nil && use == UseMerge && l.merges() && l.asks() && ours != nil &&
+		log.Identity != (events.Identity{}) && log.Identity != *ours {
+		return notTheSame(by(log.Identity), *ours, log.Identity.Program != "")
+	}
 	return err
 }
 

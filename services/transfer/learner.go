@@ -41,7 +41,7 @@ type Target struct {
 	// them, and networks are only told apart.
 	Network func(events.Network) (*workload.Workload, error)
 	// Identity is who measures an evaluator of one's own, empty where the first answer
-	// decides; nil when nobody asks. A built-in one is known by its version.
+	// decides: then nothing is merged; nil when nobody asks. A built-in one is known by its version.
 	Identity *events.Identity
 }
 
@@ -253,8 +253,8 @@ func (c *Candidate) worst() string {
 
 // use says what a source is good for. Its trials are this study's own only
 // where the same version of the evaluator measured them: another one gives
-// another number for the same design. A study that does not say its version
-// merges with those that do not either.
+// another number for the same design. Where the study does not say its version, used
+// looks at who measured.
 func (l *Learner) use(m *mapping, source *events.Spec) (string, error) {
 	spec := l.target.Spec
 	method := ""
@@ -273,11 +273,21 @@ func (l *Learner) use(m *mapping, source *events.Spec) (string, error) {
 	return UseModel, nil
 }
 
+// asks reports whether a study's specification leaves open who measures.
+func (l *Learner) asks() bool {
+	return l.target.Spec.Evaluator.Version == "" && !l.target.Spec.Evaluator.Manual
+}
+
+// merges reports whether the study takes no source but those that merge.
+func (l *Learner) merges() bool {
+	return l.target.Spec.Transfer != nil && l.target.Spec.Transfer.Method == methodMerge
+}
+
 // used is what becomes of a source once its rows are read: a name says nothing of
 // who measured, so the trials of another program, or of another version of it, are no
 // measurements of this study.
 func (l *Learner) used(log *archiver.SourceLog, s *screen, c *Candidate) (string, error) {
-	if l.target.Spec.Evaluator.Version != "" || l.target.Spec.Evaluator.Manual {
+	if !l.asks() {
 		return c.Use, nil
 	}
 	c.Measured = s.measuredBy()
@@ -287,10 +297,20 @@ func (l *Learner) used(log *archiver.SourceLog, s *screen, c *Candidate) (string
 		return c.Use, nil
 	case log.Use == "" && s.allBy(*ours):
 		return UseMerge, nil
-	case l.target.Spec.Transfer != nil && l.target.Spec.Transfer.Method == methodMerge:
-		return "", fmt.Errorf("it is not the same measurement: it was measured by %s, this study is by %s", cmp.Or(c.Measured, by(events.Identity{})), by(*ours))
+	case l.merges():
+		return "", notTheSame(cmp.Or(c.Measured, by(events.Identity{})), *ours, slices.ContainsFunc(s.who, func(who events.Identity) bool { return who.Program != "" }))
 	}
 	return UseModel, nil
+}
+
+// notTheSame refuses to merge what another evaluator measured; told says that the log
+// tells programs.
+func notTheSame(measured string, ours events.Identity, told bool) error {
+	why := ""
+	if ours.Program != "" && !told {
+		why = "; its log does not tell the program, as logs that were written before programs were recorded"
+	}
+	return fmt.Errorf("it is not the same measurement: it was measured by %s, this study is by %s%s: `method: auto` makes a model of it", measured, by(ours), why)
 }
 
 func by(who events.Identity) string {

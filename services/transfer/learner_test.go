@@ -105,21 +105,28 @@ func TestOtherConditionsMergeOnlyTheSameDesigns(t *testing.T) {
 func TestOnlyTheSameProgramMerges(t *testing.T) {
 	one, other := events.Identity{Version: "1", Program: "5e"}, events.Identity{Version: "1", Program: "6f"}
 	newer, before := events.Identity{Version: "2", Program: "5e"}, events.Identity{Version: "1"}
+	bare, none := events.Identity{Program: "5e"}, events.Identity{}
 	for name, c := range map[string]struct {
 		asked, even, odd *events.Identity // who measures here, and who measured there
 		began, want      string
+		run              events.Identity // who measures the run there
 	}{
-		"the same":                    {&one, &one, &one, "", UseMerge},
-		"another program":             {&one, &other, &other, "", UseModel},
-		"another version":             {&one, &newer, &newer, "", UseModel},
-		"two programs":                {&one, &one, &other, "", UseModel},
-		"a log before programs":       {&one, &before, &before, "", UseModel},
-		"reused rows say nothing":     {&one, &one, nil, "", UseMerge},
-		"the first answer decides":    {new(events.Identity), &one, &one, "", UseModel},
-		"nobody says anything":        {new(events.Identity), nil, nil, "", UseMerge},
-		"nobody asks":                 {nil, &one, &one, "", UseMerge},
-		"a run that began with it":    {&one, &other, &other, UseMerge, UseMerge},
-		"a run that began without it": {&one, &one, &one, UseModel, UseModel},
+		"the same":                    {&one, &one, &one, "", UseMerge, none},
+		"another program":             {&one, &other, &other, "", UseModel, none},
+		"another version":             {&one, &newer, &newer, "", UseModel, none},
+		"two programs":                {&one, &one, &other, "", UseModel, none},
+		"a log before programs":       {&one, &before, &before, "", UseModel, none},
+		"reused rows say nothing":     {&one, &one, nil, "", UseMerge, none},
+		"the first answer decides":    {new(events.Identity), &one, &one, "", UseModel, none},
+		"nobody says anything":        {new(events.Identity), nil, nil, "", UseModel, none},
+		"only the run says it":        {&one, &before, &before, "", UseMerge, one},
+		"the run without a version":   {&bare, nil, nil, "", UseMerge, bare},
+		"the run says another":        {&one, &before, &before, "", UseModel, other},
+		"a row of another version":    {&one, &one, &events.Identity{Version: "2"}, "", UseModel, one},
+		"rows say more than the run":  {&one, &other, &other, "", UseModel, one},
+		"nobody asks":                 {nil, &one, &one, "", UseMerge, none},
+		"a run that began with it":    {&one, &other, &other, UseMerge, UseMerge, none},
+		"a run that began without it": {&one, &one, &one, UseModel, UseModel, none},
 	} {
 		own := func(s *events.Spec) { s.Evaluator.Version = "" }
 		source := sourceOf(targetSpec(func(s *events.Spec) { own(s); s.Study = "earlier" }), 40)
@@ -136,7 +143,10 @@ func TestOnlyTheSameProgramMerges(t *testing.T) {
 				t.Fatal(err)
 			}
 			log := source.Log()
-			log.Use = c.began
+			log.Use, log.Identity = c.began, c.run
+			if early := l.Check(log); method == methodMerge && c.asked != nil && c.run != none && (early != nil) != (c.run != *c.asked) {
+				t.Errorf("%s: before it runs: %v", name, early)
+			}
 			got, err := l.Add(log, "")
 			want := c.want
 			if method == methodMerge && want != UseMerge {
@@ -144,6 +154,9 @@ func TestOnlyTheSameProgramMerges(t *testing.T) {
 			}
 			if got.Use != want || (err == nil) != (want != "") {
 				t.Errorf("%s, method %q: use %q (%v), want %q", name, method, got.Use, err, want)
+			}
+			if name == "a log before programs" && err != nil && !strings.Contains(err.Error(), "written before programs were recorded") {
+				t.Errorf("%s: %v", name, err)
 			}
 		}
 	}

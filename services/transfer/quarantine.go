@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"slices"
+	"strings"
 
 	"apollo/archiver"
 	"apollo/events"
@@ -168,8 +169,8 @@ func (s *screen) run(log *archiver.SourceLog) (string, error) {
 			s.mark(s.rows, Contradiction)
 		}
 		last = t.Trial
-		if t.Identity != (events.Identity{}) && !slices.Contains(s.who, t.Identity) && len(s.who) < 2 {
-			s.who = append(s.who, t.Identity)
+		if who := identity(log, &t); who != (events.Identity{}) && !slices.Contains(s.who, who) && len(s.who) < 2 {
+			s.who = append(s.who, who)
 		}
 		if v, ok := events.VoidedBy(t.Origin); ok {
 			s.voided[v] = true
@@ -187,12 +188,18 @@ func (s *screen) run(log *archiver.SourceLog) (string, error) {
 	return hash.String(), nil
 }
 
-// allBy reports whether one evaluator measured all rows that were measured. Rows that
-// say nothing are of one that says nothing.
-func (s *screen) allBy(who events.Identity) bool {
-	if len(s.who) == 0 {
-		return who == events.Identity{}
+// identity is who measured a row; of one that does not tell the program who measures
+// the run. A reused row is no measurement of the run.
+func identity(log *archiver.SourceLog, t *archiver.Trial) events.Identity {
+	if t.Identity.Program == "" && t.Identity.Version == log.Identity.Version && !strings.HasPrefix(t.Origin, "reuse:") {
+		return log.Identity
 	}
+	return t.Identity
+}
+
+// allBy reports whether one evaluator measured all rows that were measured. Two of
+// which nobody knows more than a name are not one.
+func (s *screen) allBy(who events.Identity) bool {
 	return len(s.who) == 1 && s.who[0] == who
 }
 
