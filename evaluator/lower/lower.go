@@ -105,19 +105,22 @@ func HalfBytes(bits int64) int64 {
 func bytesFor(bits int64) int64 { return max(model.CeilDiv(bits, 8), 1) }
 
 // Beside returns the bytes of a layer's tensors that its loops do not know, in
-// words of wordBits where elements take one: a transposed convolution has more
-// outputs than positions of its input, and an LSTM begins with the state of its
-// cells beside the state that its products read.
-func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) int64 {
+// words of wordBits where elements take one, and the operand that they are of: a
+// transposed convolution has more outputs than positions of its input, and an LSTM
+// begins with the state of its cells beside the state that its products read.
+func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) (bytes int64, of model.Operand) {
 	var n int64
 	bits = bits.WithDefaults()
 	f := bits.Activations
 	switch {
 	case l.Op == workload.Deconv && !l.Fused:
-		f = l.OutputFormat(bits).Bits
+		f, of = l.OutputFormat(bits).Bits, model.Outputs
 		n = max(l.OutputElements()-l.N*l.H*l.W*l.K, 0)
 	case l.Op == workload.RNN && l.Fn == "lstm" && len(l.In) > 2 && l.InElements >= l.N*(l.M*l.C+2*l.K):
-		n = l.N * l.K
+		n, of = l.N*l.K, model.Inputs
 	}
-	return model.CeilDiv(n*HalfBytes(max(f, wordBits)), 2)
+	if n == 0 {
+		return 0, 0
+	}
+	return model.CeilDiv(n*HalfBytes(max(f, wordBits)), 2), of
 }

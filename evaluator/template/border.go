@@ -1,6 +1,7 @@
 package template
 
 import (
+	"apollo/evaluator/model"
 	"apollo/evaluator/report"
 )
 
@@ -28,6 +29,31 @@ func (m *Machine) border(s *shape, d *Detail) {
 	for i := range d.Bytes {
 		if d.Bytes[i].Name == report.OffChip {
 			d.Bytes[i].Value += more
+		}
+	}
+	for i := range d.Accesses {
+		if x := &d.Accesses[i]; x.Level == m.Arch.Level[0].Name {
+			s.cross(x)
+		}
+	}
+}
+
+// cross brings the elements of an operand that the loops move off chip to those that
+// cross the border.
+func (s *shape) cross(x *report.Access) {
+	for o := range model.Operands {
+		if x.Operand != o.String() {
+			continue
+		}
+		n := &x.Reads
+		if o == model.Outputs {
+			n = &x.Updates
+		}
+		if s.p.Fused[o] {
+			*n -= min(s.p.Elements(o, &s.p.Bound), *n)
+		}
+		if o == s.beside {
+			*n += s.aside / s.p.Bytes[o]
 		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/evaluator/frame"
+	"apollo/evaluator/model"
 	"apollo/evaluator/number"
 	"apollo/evaluator/report"
 	"apollo/evaluator/workload"
@@ -372,9 +373,70 @@ func TestEveryTensorOfALayerCrosses(t *testing.T) {
 			if moved, want := got.Bytes.Of(report.OffChip), l.InputBytes(w.Precision)+l.OutputBytes(w.Precision)+l.WeightBytes(w.Precision); moved < want {
 				t.Errorf("%v: layer %+v moves %d B, its tensors have %d", v, l, moved, want)
 			}
+			// Words of eyeriss are as wide as the widest operand of the network.
+			if listed, ok := accessed(&got); ok && x.Name != "eyeriss" && listed != got.Bytes.Of(report.OffChip) {
+				t.Errorf("%v: layer %+v lists accesses of %d B off chip and moves %d: %+v", v, l, listed, got.Bytes.Of(report.OffChip), got.Accesses)
+			}
 		}
 		return true
 	})
+}
+
+// accessed returns the bytes of a layer's accesses off chip, where it lists them and
+// elements have whole bytes.
+func accessed(l *report.Layer) (bytes int64, ok bool) {
+	if l.Mapped == nil || l.Mapped.Packed {
+		return 0, false
+	}
+	p := &l.Mapped.Problem
+	for _, x := range l.Accesses {
+		if x.Level != l.Mapped.Arch.Level[0].Name {
+			continue
+		}
+		ok = true
+		for o := range model.Operands {
+			switch {
+			case x.Operand != o.String():
+			case o == model.Outputs:
+				bytes += (x.Updates-x.Reads)*p.Bytes[o] + 2*x.Reads*p.PartialBytes
+			default:
+				bytes += x.Reads * p.Bytes[o]
+			}
+		}
+	}
+	return bytes, ok
+}
+
+// Accesses off chip are those that cross: with the outputs of a transposed convolution
+// and the state of cells that loops do not know, and without what is fused.
+func TestAccessesOffChip(t *testing.T) {
+	t.Parallel()
+	const head = "{schema: apollo.workload/v1, name: border, inputs: [{name: x, shape: [1, 8, 8, 16]}, {name: h, shape: [1, 8]}, {name: c, shape: [1, 8]}], layers: ["
+	for layers, want := range map[string]report.Access{
+		"{id: u, op: deconv, K: 8, P: 16, Q: 16, R: 2, S: 2, stride: [2, 2], in: [x]}":                          {Operand: "outputs", Updates: 16 * 16 * 8},
+		"{id: u, op: rnn, fn: lstm, N: 1, M: 64, C: 16, K: 8, in: [x, h, c]}":                                   {Operand: "inputs", Reads: 64*(16+8) + 8},
+		"{id: s, op: matmul, N: 1, M: 8, C: 128, K: 8, in: [x, x], fused: true}, {id: u, op: softmax, in: [s]}": {Operand: "outputs"},
+	} {
+		w, err := workload.Parse("border.yaml", []byte(head+layers+"]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range All() {
+			r := inspected(t, x, x.Template().Baseline, w)
+			l := &r.Layers[0]
+			listed, ok := accessed(l)
+			if x.Name == "edge" || !ok {
+				continue // what crosses is of the network, or is not listed
+			}
+			if listed != l.Bytes.Of(report.OffChip) {
+				t.Errorf("%s: %s: accesses of %d B, %d B cross", x.Name, layers, listed, l.Bytes.Of(report.OffChip))
+			}
+			want.Level = l.Mapped.Arch.Level[0].Name
+			if !slices.Contains(l.Accesses, want) {
+				t.Errorf("%s: %s: %+v, want %+v", x.Name, layers, l.Accesses, want)
+			}
+		}
+	}
 }
 
 // crossing returns the bytes of the inputs that a layer reads and of the outputs,

@@ -153,7 +153,7 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 	d.Accesses = []report.Access{
 		{Level: outside, Operand: model.Weights.String(), Reads: by[model.Weights]},
 		{Level: outside, Operand: model.Inputs.String(), Reads: by[model.Inputs]},
-		{Level: outside, Operand: model.Outputs.String(), Updates: by[model.Outputs] + f.wide(p)},
+		{Level: outside, Operand: model.Outputs.String(), Updates: by[model.Outputs]},
 		{Level: buffer, Operand: model.Inputs.String(), Reads: x.BufferInputs, Fills: by[model.Inputs]},
 		{Level: buffer, Operand: model.Outputs.String(), Reads: sums, Updates: sums, Drains: by[model.Outputs]},
 		{Level: pads, Operand: model.Weights.String(), Reads: macs, Fills: by[model.Weights]},

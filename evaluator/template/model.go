@@ -18,8 +18,9 @@ type shape struct {
 	vector     bool
 	ops, bytes int64 // of a layer without multiplications: elements computed, bytes moved
 	// aside is what one with multiplications moves beside its loops, in the unit
-	// of the view.
-	aside int64
+	// of the view, and beside the operand that this is of.
+	aside  int64
+	beside model.Operand
 }
 
 // plain reports whether the loops are all that crosses the chip's border.
@@ -58,7 +59,8 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 				s.ops = max(l.InputElements(), l.OutputElements())
 				s.bytes = streamed(l.Layer, bits, word)
 			} else {
-				s.aside = lower.Beside(l.Layer, bits, k.spec.WordBits) * v.perByte
+				s.aside, s.beside = lower.Beside(l.Layer, bits, k.spec.WordBits)
+				s.aside *= v.perByte
 			}
 			at := slices.Index(b.shapes, s)
 			if at < 0 {
