@@ -50,6 +50,22 @@ func TestSpatialFloor(t *testing.T) {
 	}
 }
 
+// The floor of a transposed convolution has all its outputs cross, not only those
+// that its loops know: here 64 times as many.
+func TestFloorHasOutputsBesideTheLoops(t *testing.T) {
+	t.Parallel()
+	w, err := workload.Parse("up.yaml", []byte(`{schema: apollo.workload/v1, name: up, inputs: [{name: x, shape: [1, 4, 4, 8]}],
+layers: [{id: up, op: deconv, K: 8, P: 32, Q: 32, R: 1, S: 1, stride: [8, 8], in: [x]}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const units, rate, bytes = 1 << 16, 1e9, 4*4*8 + 8*8 + 32*32*8 // inputs, weights, outputs
+	seconds, _, err := SpatialFloor(evaluator.Network{Workload: w, Weight: 1}, units, rate)
+	if want := bytes / rate; err != nil || seconds < want || seconds > 1.01*want {
+		t.Errorf("the floor is %g s, %v, want the %g s that %d bytes take", seconds, err, want, bytes)
+	}
+}
+
 // Controllers with one order of loops find no cheaper mapping than those with all, and
 // with one of three the same.
 func TestOneOrderIsNoBetter(t *testing.T) {
