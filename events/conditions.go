@@ -2,6 +2,7 @@ package events
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"sync"
@@ -53,16 +54,20 @@ func compileConditions(params []Parameter) ([]condition, error) {
 		if slices.Contains(used, i) {
 			return nil, &RuleError{ID: id, Message: fmt.Sprintf("the parameter %q cannot depend on itself", p.Name)}
 		}
-		c := condition{compiledRule: compiled, param: i}
-		if len(p.Labels) > 0 {
-			c.first.Label = p.Labels[0]
-		} else if len(p.Values) > 0 {
-			c.first.Num = p.Values[0]
-		}
+		c := condition{compiledRule: compiled, param: i, first: firstLevel(&p)}
 		c.broken.Message = fmt.Sprintf("rule %q does not hold: (%s) or %s == %s", id, p.When, p.Name, c.first)
 		all[i], uses[i] = c, used
 	}
 	return sortConditions(params, all, uses)
+}
+
+func firstLevel(p *Parameter) (v space.Value) {
+	if len(p.Labels) > 0 {
+		v.Label = p.Labels[0]
+	} else if len(p.Values) > 0 {
+		v.Num = p.Values[0]
+	}
+	return v
 }
 
 func sortConditions(params []Parameter, all map[int]condition, uses map[int][]int) ([]condition, error) {
@@ -112,7 +117,6 @@ func (s *ruleSet) mark(row []space.Value) (*compiledRule, rule.Verdict) {
 // Designs counts the designs of a space, each once: what means nothing in one has one level.
 // Where conditions depend on more combinations of levels than it looks at, it counts all.
 func Designs(params []Parameter) (n uint64, err error) {
-	const most = 1 << 14
 	whole, err := (&Spec{Parameters: params}).Space()
 	if err != nil {
 		return 0, err
@@ -127,30 +131,21 @@ func Designs(params []Parameter) (n uint64, err error) {
 			used = append(used, on...)
 		}
 	}
-	looks := uint64(1)
-	for i := range params {
-		if slices.Contains(used, i) {
-			looks = min(most+1, looks*uint64(whole.Param(i).Len()))
-		}
-	}
 	judge, err := NewJudge(&Spec{Parameters: params})
-	if err != nil || len(used) == 0 || looks > most || !whole.Countable() {
+	if err != nil || len(used) == 0 || !whole.Countable() {
 		return whole.Size(), err
 	}
-	for i, p := uint64(0), make(space.Point, whole.Len()); i < looks; i++ {
-		rest := i // the levels of what conditions depend on
-		for k := range p {
-			if slices.Contains(used, k) {
-				p[k], rest = int(rest%uint64(whole.Param(k).Len())), rest/uint64(whole.Param(k).Len())
-			}
-		}
-		row := whole.Values(p)
+	rows, err := combinations(params, used)
+	if err != nil || rows == nil {
+		return whole.Size(), err
+	}
+	for row := range rows {
 		if !judge.ConditionsOK(row) {
 			continue // another name of a design
 		}
 		count, still := uint64(1), slices.Clone(used)
 		judge.Inactive(row, func(k int) { still = append(still, k) })
-		for k := range p {
+		for k := range params {
 			if !slices.Contains(still, k) {
 				count *= uint64(whole.Param(k).Len())
 			}
@@ -163,7 +158,6 @@ func Designs(params []Parameter) (n uint64, err error) {
 // NeverCounts reports whether the condition of a parameter holds in no design, and the
 // parameters that it depends on; false where there are too many combinations to look at.
 func NeverCounts(params []Parameter, at int) (never bool, on []int, err error) {
-	const most = 1 << 14
 	if params[at].When == "" {
 		return false, nil, nil
 	}
@@ -173,24 +167,46 @@ func NeverCounts(params []Parameter, at int) (never bool, on []int, err error) {
 	}
 	slices.Sort(on)
 	on = slices.Compact(on)
-	used := make([]space.Param, len(on))
-	for i, k := range on {
-		used[i] = space.Param{Name: params[k].Name, Values: params[k].Values, Labels: params[k].Labels}
-	}
-	all, err := space.New(used...)
-	if err != nil || !all.Countable() || all.Size() > most {
+	rows, err := combinations(params, on)
+	if err != nil || rows == nil {
 		return false, on, err
 	}
-	row := make([]space.Value, len(params))
-	for i := range all.Size() {
-		for k, v := range all.Values(all.At(i)) {
-			row[on[k]] = v
-		}
+	for row := range rows {
 		if c.test(row) == rule.Yes {
 			return false, on, nil
 		}
 	}
 	return true, on, nil
+}
+
+// combinations lists the levels of some parameters, each with each, in designs whose other
+// parameters are at their first level; nil where they are too many to look at. The rows
+// are one.
+func combinations(params []Parameter, on []int) (iter.Seq[[]space.Value], error) {
+	const most = 1 << 14
+	on = slices.Compact(slices.Sorted(slices.Values(on)))
+	used := make([]space.Param, len(on))
+	for i, k := range on {
+		used[i] = space.Param{Name: params[k].Name, Values: params[k].Values, Labels: params[k].Labels}
+	}
+	some, err := space.New(used...)
+	if err != nil || !some.Countable() || some.Size() > most {
+		return nil, err
+	}
+	return func(yield func([]space.Value) bool) {
+		row := make([]space.Value, len(params))
+		for i := range params {
+			row[i] = firstLevel(&params[i])
+		}
+		for i := range some.Size() {
+			for k, v := range some.Values(some.At(i)) {
+				row[on[k]] = v
+			}
+			if !yield(row) {
+				return
+			}
+		}
+	}, nil
 }
 
 // ConditionsOK reports whether all that means nothing in a design is at its first
