@@ -173,7 +173,15 @@ func (b *builder) ownRange(p *events.Parameter, n *node, u unit.Unit) {
 	case p.Unit != "" && step == nil && low.Cmp(high) < 0:
 		b.addMistake(n, codeMissing, "", "a range with a unit needs step or steps, or scale: log2")
 	case step == nil && !new(big.Rat).Sub(high, low).IsInt():
-		b.addMistake(n, codeMissing, "Write step: 0.1, or steps: 11.", "a range without step counts by 1, which does not lead from %s to %s", n.get("min").text, n.get("max").text)
+		span := new(big.Rat).Sub(high, low)
+		whole := new(big.Int).Quo(span.Num(), span.Denom())
+		end := new(big.Rat).SetInt(whole)
+		last := strconv.FormatFloat(number64(end.Add(end, low)), 'f', -1, 64)
+		hint := "Write step, the distance of its levels, or steps, their number."
+		if whole.Sign() > 0 {
+			hint = fmt.Sprintf("Write max: %s, or a step, or steps, the number of levels.", last)
+		}
+		b.addMistake(n, codeMissing, hint, "a range without step counts by 1: its last level would be %s, not %s", last, n.get("max").text)
 	default:
 		b.linear(p, n, low, high, step)
 	}
