@@ -213,12 +213,35 @@ func (s *subject) settle(p *report.Point, given map[int]string) error {
 					because = append(because, param.Name+" is "+valueText(p.Values[i], param.Unit))
 				}
 			}
-			return cli.Hinted(cli.ExitUsage, t.ParamDocs[x.Index],
+			hint := "remove it"
+			if other := s.meaning(p, x); other != "" {
+				hint += ", or give " + other
+			}
+			return cli.Hinted(cli.ExitUsage, hint,
 				fmt.Errorf("--set %s: %s means nothing in this design, where %s", set, t.Params[x.Index].Name, strings.Join(because, " and ")))
 		}
 		p.Values[x.Index] = x.First
 	}
 	return nil
+}
+
+// meaning is a level of another parameter with which one means something in a point,
+// as it is set; "" where no single one does it.
+func (s *subject) meaning(p *report.Point, x inspect.Idle) string {
+	for i, param := range s.Template.Template().Params {
+		if !slices.Contains(strings.FieldsFunc(x.When, notInName), param.Name) {
+			continue
+		}
+		for k := range param.Len() {
+			other := report.Point{Values: slices.Clone(p.Values)}
+			other.Values[i] = param.Value(k)
+			idle, err := s.Idle(other)
+			if err == nil && !slices.ContainsFunc(idle, func(o inspect.Idle) bool { return o.Index == x.Index }) {
+				return "--set " + param.Name + "=" + strings.ReplaceAll(valueText(param.Value(k), param.Unit), " ", "")
+			}
+		}
+	}
+	return ""
 }
 
 // noLevel stands for the level of what means nothing in a design.

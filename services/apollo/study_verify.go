@@ -47,7 +47,7 @@ error that says so.`,
 				return err
 			}
 			if found.Difference != nil {
-				return differenceError(found.Difference)
+				return differenceError(found.Difference, found.Build)
 			}
 			return nil
 		},
@@ -83,12 +83,18 @@ func verifiedText(w io.Writer, p cli.Paint, v *proposer.Verified) {
 	fmt.Fprintf(w, "hash     %s\n", v.Hash)
 }
 
-// differenceError says whose fault a difference is, as far as that is known.
-func differenceError(d *proposer.Difference) error {
+// differenceError says whose fault a difference is, as far as that is known. wrote is the
+// build that the log names, "" for none.
+func differenceError(d *proposer.Difference, wrote string) error {
+	this := thisBuild()
 	if d.Build != "" {
 		return cli.Hinted(cli.ExitDiffers, "verify it with that build: the log is at fault only where that one differs, too",
-			fmt.Errorf("build %s proposed these trials, and this is %s: its strategies may have changed", d.Build, thisBuild().name()))
+			fmt.Errorf("this build proposes otherwise than the build that wrote the log: %s wrote it, and this is %s", d.Build, this.name()))
 	}
-	return cli.Hinted(cli.ExitDiffers, "the log or the answers were changed, or the strategies have changed since: `apollo study show` has the hash, the archive the trials as they were stored",
+	if wrote == "" || this.name() == "dev" {
+		return cli.Hinted(cli.ExitDiffers, "verify it with the build that wrote the log: the log is at fault only where that one differs, too. `make build` gives builds names that tell them apart",
+			fmt.Errorf("this build proposes otherwise than the log, which another build may have written: the log says build %q, and this is %q", wrote, this.name()))
+	}
+	return cli.Hinted(cli.ExitDiffers, "the log or the answers were changed: `apollo study show` has the hash, the archive the trials as they were stored",
 		errors.New("the log is not what is proposed again"))
 }
