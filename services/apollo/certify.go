@@ -101,7 +101,7 @@ type certified struct {
 	// to it. Null where nothing is bounded: an objective that is maximised.
 	Bound *float64 `json:"bound"`
 	Above *float64 `json:"above_bound"`
-	// Designs are in the space; Legal of them pass the free checks, and were
+	// Designs are in the space, each counted once; Legal of them pass the free checks, and were
 	// Evaluated or Pruned. Infeasible is how many of those are known to be.
 	Designs    uint64 `json:"designs"`
 	Legal      uint64 `json:"legal"`
@@ -259,13 +259,13 @@ func (a *app) showGroups(line string, shown *time.Time) {
 }
 
 func (a *app) printProof(spec *events.Spec, proof *certify.Proof) error {
-	s, err := spec.Space()
+	designs, err := events.Designs(spec.Parameters)
 	if err != nil {
 		return err
 	}
 	value := certified{
 		Study: spec.Study, Metric: proof.Metric, Unit: proof.Unit, Value: proof.Value, Design: proof.Design, Metrics: proof.Metrics,
-		Bound: proof.Bound, Designs: s.Size(), Legal: proof.Legal, Evaluated: proof.Evaluated, Pruned: proof.Pruned, Infeasible: proof.Infeasible,
+		Bound: proof.Bound, Designs: designs, Legal: proof.Legal, Evaluated: proof.Evaluated, Pruned: proof.Pruned, Infeasible: proof.Infeasible,
 		Tied: proof.Tied, Proven: proof.Proven, Seconds: cli.Round(proof.Seconds, 3), Proof: certify.Path(a.Data, proof.Key), Spec: spec,
 	}
 	if value.Bound != nil && value.Value != nil && *value.Bound > 0 {

@@ -12,7 +12,6 @@ import (
 
 	"apollo/events"
 	"apollo/optimizer"
-	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/studyfile"
 )
@@ -65,10 +64,6 @@ func mistakesGrid() *cli.Grid {
 
 func (a *app) printLint(path string, doc *studyfile.Document) error {
 	spec := doc.Spec
-	s, err := spec.Space()
-	if err != nil {
-		return err
-	}
 	value, legal, err := doc.Lint()
 	if err != nil {
 		return err
@@ -76,7 +71,7 @@ func (a *app) printLint(path string, doc *studyfile.Document) error {
 	return a.Print(cli.Answer{Value: value, Grid: mistakesGrid(), Text: func(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "%s: %s\n", path, p.Green("ok"))
 		fmt.Fprintf(w, "study    %s (%.12s)\n", spec.Study, value.SHA256)
-		fmt.Fprintf(w, "space    %s, legal: %s\n", spaceText(spec, s), legalText(legal))
+		fmt.Fprintf(w, "space    %s, legal: %s\n", spaceText(spec, value.Designs), legalText(legal))
 		fmt.Fprintf(w, "budget   %s trials in batches of %d, %d in flight\n", cli.Count(spec.Budget.Trials), spec.Budget.Batch, inFlight(spec))
 		if b := spec.Budget; b.WallSeconds > 0 || b.EvaluatorSeconds > 0 {
 			fmt.Fprintf(w, "time     %s\n", timeText(&b))
@@ -157,15 +152,15 @@ func timeText(b *events.Budget) string {
 }
 
 // spaceText is how many designs there are; a fidelity is a setting and no part of one.
-func spaceText(spec *events.Spec, s space.Space) string {
-	all := s.Count()
+func spaceText(spec *events.Spec, all *big.Int) string {
 	column := spec.FidelityColumn()
 	if column < 0 {
 		return sizeText(all) + " designs"
 	}
-	p := s.Param(column)
-	one := new(big.Int).Div(all, big.NewInt(int64(p.Len())))
-	return fmt.Sprintf("%s designs, each at %d values of %s: %s in all", sizeText(one), p.Len(), p.Name, sizeText(all))
+	p := &spec.Parameters[column]
+	levels := len(p.Values) + len(p.Labels)
+	one := new(big.Int).Div(all, big.NewInt(int64(levels)))
+	return fmt.Sprintf("%s designs, each at %d values of %s: %s in all", sizeText(one), levels, p.Name, sizeText(all))
 }
 
 // sizeText is a number of designs for people.

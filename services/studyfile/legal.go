@@ -16,7 +16,8 @@ import (
 // Share says which part of a space passes every check that is free: the rules,
 // and the constraints on metrics that the evaluator computes cheaply.
 type Share struct {
-	// Size is the number of designs in the space.
+	// Size is the number of designs in the space, each counted once (events.Designs);
+	// math.MaxUint64 stands for 2^63 or more.
 	Size uint64
 	// Checked designs were looked at, Legal of them passed.
 	Checked, Legal uint64
@@ -84,16 +85,33 @@ const (
 // fixed seed. n below 1 counts as 1.
 func (d *Document) LegalShare(n int) Share { return d.checker.share(uint64(max(1, n)), math.MaxUint64) }
 
+// drawsEach is how often a point is drawn for each design that is looked at, at most: most
+// points can be other names of a design. Then fewer designs are looked at.
+const drawsEach = 20
+
 // share stops early when enough legal designs were seen.
 func (c *checker) share(n, enough uint64) Share {
-	s := Share{Size: c.space.Size()}
-	s.Exact = s.Size <= n
-	point, legal := c.draws(0), c.legal(c.spec.Rules, c.spec.Constraints)
+	points := c.space.Size()
+	s := Share{Size: c.designs(), Exact: points <= n}
+	draw, legal := c.draws(0), c.legal(c.spec.Rules, c.spec.Constraints)
+	tries, again := drawsEach*n, s.Size < points
 	if s.Exact {
-		point = func() space.Point { return c.space.At(s.Checked) }
+		tries = points
 	}
-	for ; s.Checked < min(n, s.Size) && s.Legal < enough; s.Checked++ {
-		if legal(point()) {
+	values := make([]space.Value, 0, c.space.Len())
+	for i := uint64(0); i < tries && s.Checked < n && s.Legal < enough; i++ {
+		var p space.Point
+		if s.Exact {
+			p = c.space.At(i)
+		} else {
+			p = draw()
+		}
+		if again {
+			if values = c.space.AppendValues(values[:0], p); !c.judge.ConditionsOK(values) {
+				continue // another name of a design
+			}
+		}
+		if s.Checked++; legal(p) {
 			s.Legal++
 		}
 	}
@@ -102,6 +120,14 @@ func (c *checker) share(n, enough uint64) Share {
 		s.Low, s.High = wilson(s.Legal, s.Checked)
 	}
 	return s
+}
+
+// designs is the number of designs, each counted once.
+func (c *checker) designs() uint64 {
+	if n, err := events.Designs(c.spec.Parameters); err == nil {
+		return n
+	}
+	return c.space.Size() // the conditions have been compiled: there is no such error
 }
 
 // draws returns what draws points uniformly, each in the same memory.
@@ -118,6 +144,9 @@ func (c *checker) draws(seed uint64) func() space.Point {
 
 // wilson is the score interval for a share at 95 % confidence.
 func wilson(k, n uint64) (low, high float64) {
+	if n == 0 {
+		return 0, 1
+	}
 	const z = 1.959964 // the 97.5 % point of the normal distribution
 	f, p := float64(n), float64(k)/float64(n)
 	centre := p + z*z/(2*f)
@@ -166,9 +195,9 @@ func (b *builder) findLegal(c *checker, where string) {
 	if slices.ContainsFunc(study.Corners(c.space, c.judge, baseline), legal) {
 		return
 	}
-	s := Share{Size: c.space.Size()}
-	if s.Size <= provable/slower {
-		s = c.share(s.Size, 1)
+	var s Share
+	if points := c.space.Size(); points <= provable/slower {
+		s = c.share(points, 1)
 	} else {
 		for p := range study.Sample(c.space, c.judge, int(study.Sampled/slower)) {
 			if s.Checked++; legal(p) {
@@ -181,7 +210,11 @@ func (b *builder) findLegal(c *checker, where string) {
 	}
 	at, hint := b.field("space"), fmt.Sprintf("Loosen %s.", cmp.Or(c.worst(), "the rules or the constraints"))
 	b.when(s.Exact, at, codeNoLegal, hint, "none of the %d designs%s passes the rules and constraints", s.Size, where)
-	b.when(!s.Exact, at, codeNoLegal, hint, "none of %d sampled designs (of %d)%s, and neither %sthe smallest nor the largest design, passes the rules and constraints", s.Checked, c.space.Count(), where, also)
+	all, err := c.spec.DesignCount()
+	if err != nil {
+		all = c.space.Count()
+	}
+	b.when(!s.Exact, at, codeNoLegal, hint, "none of %d sampled designs (of %d)%s, and neither %sthe smallest nor the largest design, passes the rules and constraints", s.Checked, all, where, also)
 }
 
 // worst names the rule or constraint that stops most of a thousand designs.

@@ -15,8 +15,8 @@ type Lint struct {
 	OK     bool   `json:"ok"`
 	Study  string `json:"study,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
-	// Designs is the size of the space, in which each value of a fidelity counts, LegalShare the share of it that the rules and
-	// the constraints on cheap metrics leave.
+	// Designs are those of the space, each once (events.Designs), in which each value of a fidelity counts;
+	// LegalShare is the share of them that the rules and the constraints on cheap metrics leave.
 	Designs    *big.Int         `json:"designs,omitempty"`
 	LegalShare *float64         `json:"legal_share,omitempty"`
 	Spec       *events.Spec     `json:"spec,omitempty"`
@@ -25,13 +25,13 @@ type Lint struct {
 
 // Lint says what the study means, and how its share of legal designs is known.
 func (d *Document) Lint() (Lint, Share, error) {
-	s, err := d.Spec.Space()
+	designs, err := d.Spec.DesignCount()
 	if err != nil {
 		return Lint{}, Share{}, err
 	}
 	legal := d.LegalShare(lintSample)
 	return Lint{
-		OK: true, Study: d.Spec.Study, SHA256: events.SpecSHA256(d.Spec), Designs: s.Count(),
+		OK: true, Study: d.Spec.Study, SHA256: events.SpecSHA256(d.Spec), Designs: designs,
 		LegalShare: new(legal.Value()), Spec: d.Spec, Mistakes: []events.Mistake{},
 	}, legal, nil
 }

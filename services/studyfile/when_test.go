@@ -150,6 +150,13 @@ func TestConditionsCount(t *testing.T) {
 			if got, err := events.Designs(doc.Spec.Parameters); got != c.want || err != nil {
 				t.Errorf("%s: events.Designs() = %d, %v, want %d", name, got, err, c.want)
 			}
+			// The share is that of the designs, each once: all of them, and each that is drawn.
+			if all := doc.LegalShare(1000); all.Size != c.want || all.Checked != c.want {
+				t.Errorf("%s: the share is of %d designs, %d checked, want %d", name, all.Size, all.Checked, c.want)
+			}
+			if drawn := doc.LegalShare(1); drawn.Size != c.want || drawn.Legal != drawn.Checked {
+				t.Errorf("%s: %d of %d drawn designs are legal, of %d in all; want all, of %d", name, drawn.Legal, drawn.Checked, drawn.Size, c.want)
+			}
 		}
 		again, err := studyfile.Parse(name, doc.Normalised, catalog(), studyfile.Options{Published: true})
 		if err != nil {
