@@ -47,10 +47,13 @@ func TestStudiesShareAnEvaluator(t *testing.T) { //nolint:paralleltest // it wai
 	if bind(study("mobilenet_v2"), params) != first {
 		t.Error("a study that asks the same has an evaluator of its own")
 	}
+	energy := study("mobilenet_v2")
+	energy.Objectives = []events.Objective{{Metric: "energy_j", Goal: "minimize"}}
 	for name, other := range map[string]evaluator.Evaluator{
-		"another network": bind(study("mobilenet_edgetpu"), params),
-		"another metric":  bind(study("mobilenet_v2", events.Metric{Name: "energy", Unit: "J"}), params),
-		"other levels":    bind(study("mobilenet_v2"), narrowed(params)),
+		"another network":            bind(study("mobilenet_edgetpu"), params),
+		"another metric":             bind(study("mobilenet_v2", events.Metric{Name: "energy", Unit: "J"}), params),
+		"another goal of the mapper": bind(energy, params),
+		"other levels":               bind(study("mobilenet_v2"), narrowed(params)),
 		"another catalog's sharing": func() evaluator.Evaluator {
 			c := c
 			c.Shared = catalog.NewShared()
@@ -62,6 +65,19 @@ func TestStudiesShareAnEvaluator(t *testing.T) { //nolint:paralleltest // it wai
 			t.Errorf("%s: the evaluator is shared", name)
 		}
 	}
+	// The parameter that chooses the network does so in a study that searches it alone.
+	one := study("mobilenet_v2")
+	one.Networks, one.Search = append(one.Networks, study("mobilenet_edgetpu").Networks...), "one"
+	choosing, ok := c.TemplateOf(one)
+	if !ok || len(choosing.Params) != len(params)+1 {
+		t.Fatalf("a searched network has the parameters %v", choosing.Params)
+	}
+	searched, all := bind(one, choosing.Params), *one
+	all.Search = ""
+	if e, err := c.Bind(&all, choosing.Params); err == nil && e == searched {
+		t.Error("a searched network: the evaluator is shared with a study of all networks")
+	}
+	runtime.KeepAlive(searched)
 	runtime.KeepAlive(first) // from here on nobody holds it
 	for range 100 {          // a cleanup runs some time after a collection
 		if runtime.GC(); c.Shared.Len() == 0 {
