@@ -38,6 +38,8 @@ type campaignStudy struct {
 	Values   []string `json:"values"`
 	Trials   int      `json:"trials"`
 	Feasible int      `json:"feasible"`
+	// Voided trials were measured anew.
+	Voided int `json:"voided,omitempty"`
 	// LowFidelity trials could not be feasible, because their fidelity does not count.
 	LowFidelity int `json:"low_fidelity,omitempty"`
 	// Best is the best value in the objective's unit, or with several objectives the
@@ -128,7 +130,7 @@ func (a *app) campaignAnswer(ctx context.Context, s *session, name string, views
 		if err != nil {
 			return nil, err
 		}
-		one.Trials, one.Feasible, one.LowFidelity = l.counts.Trials, l.counts.Feasible, l.counts.LowFidelity
+		one.Trials, one.Feasible, one.Voided, one.LowFidelity = l.counts.Trials, l.counts.Feasible, l.counts.Voided, l.counts.LowFidelity
 		if b := l.best(); len(v.Spec.Objectives) > 1 {
 			one.Best = v.Hypervolume
 		} else if b != nil {
@@ -204,7 +206,7 @@ func (c *campaignJSON) table() *cli.Grid {
 		if s.State != "completed" {
 			name += " (" + s.State + ")"
 		}
-		g.Add(name, cli.Count(s.Trials), cli.Share(s.Feasible, s.Trials-s.LowFidelity), orNone(s.Best, c.Unit), trial, saved)
+		g.Add(name, cli.Count(s.Trials), cli.Share(s.Feasible, s.Trials-s.Voided-s.LowFidelity), orNone(s.Best, c.Unit), trial, saved)
 	}
 	return g
 }
@@ -213,7 +215,7 @@ func (c *campaignJSON) table() *cli.Grid {
 func (c *campaignJSON) sheet() *cli.Grid {
 	g := &cli.Grid{Header: []string{"study", "run", "state"}}
 	g.Header = append(g.Header, c.Axes...)
-	g.Header = append(g.Header, "trials", "feasible", c.Metric, "best_trial", "learns_from", "saved", "saved_low", "saved_high", "compared", "verdict", "low_fidelity")
+	g.Header = append(g.Header, "trials", "feasible", c.Metric, "best_trial", "learns_from", "saved", "saved_low", "saved_high", "compared", "verdict", "low_fidelity", "voided")
 	for _, s := range c.Studies {
 		row := append([]string{s.Study, s.Run, s.State}, s.Values...)
 		trial := ""
@@ -225,7 +227,7 @@ func (c *campaignJSON) sheet() *cli.Grid {
 			saved = []string{plainNumber(&s.Saved.Estimate), plainNumber(&s.Saved.Low), plainNumber(&s.Saved.High)}
 		}
 		row = append(row, strconv.Itoa(s.Trials), strconv.Itoa(s.Feasible), plainNumber(s.Best), trial, strings.Join(s.LearnsFrom, " "))
-		g.Add(append(append(row, saved...), strconv.Itoa(s.Compared), s.Verdict, strconv.Itoa(s.LowFidelity))...)
+		g.Add(append(append(row, saved...), strconv.Itoa(s.Compared), s.Verdict, strconv.Itoa(s.LowFidelity), strconv.Itoa(s.Voided))...)
 	}
 	return g
 }

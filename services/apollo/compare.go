@@ -97,7 +97,7 @@ func (a *app) comparedStudy(ctx context.Context, s *session, word string) (*comp
 			return nil, err
 		}
 		if t.result != nil {
-			one.Add(compare.Trial{Number: t.number, Feasible: t.judgement.Feasible, LowFidelity: !view.Spec.Full(t.design), Values: t.result.Values})
+			one.Add(compare.Trial{Number: t.number, Feasible: t.judgement.Feasible, Voided: t.voidedBy > 0, LowFidelity: !view.Spec.Full(t.design), Values: t.result.Values})
 		}
 	}
 	return one, nil
@@ -109,12 +109,21 @@ func (a *app) comparedLog(ctx context.Context, ref events.Source) (*compare.Stud
 	if err != nil {
 		return nil, err
 	}
+	voided := map[int]bool{} // which a later row says
+	for t, err := range src.Trials {
+		if err != nil {
+			return nil, err
+		}
+		if v, anew := events.VoidedBy(t.Origin); anew {
+			voided[v] = true
+		}
+	}
 	one := &compare.Study{Study: src.Study, Run: src.Run, State: "archived", Spec: src.Columns.Spec}
 	for t, err := range src.Trials {
 		if err != nil {
 			return nil, err
 		}
-		one.Add(compare.Trial{Number: t.Trial, Feasible: t.Feasible, LowFidelity: !one.Spec.Full(t.Design), Values: t.Values})
+		one.Add(compare.Trial{Number: t.Trial, Feasible: t.Feasible, Voided: voided[t.Trial], LowFidelity: !one.Spec.Full(t.Design), Values: t.Values})
 	}
 	return one, nil
 }

@@ -241,13 +241,14 @@ func (k *countedKinds) add(name string, trial int) {
 	(*k)[at].add(trial)
 }
 
-// causes counts reasons over the trials.
+// causes counts reasons over the trials, without those whose fidelity does not count: that is
+// no failure.
 func causes(g *gallery) painter {
 	var kinds countedKinds
 	last := 0.0
 	return painter{func(t *trial) {
 		last = float64(t.number)
-		if t.result != nil && t.judgement.Reason != nil {
+		if t.result != nil && t.judgement.Reason != nil && t.judgement.Reason.Code != events.ReasonLowFidelity {
 			kinds.add(whyText(g.view.Spec, t, t.judgement.Reason), t.number)
 		}
 	}, func() (drawing, string) {

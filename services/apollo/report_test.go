@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/client"
@@ -108,6 +110,46 @@ func TestPicturesHoldTheLog(t *testing.T) {
 				t.Errorf("%s has the values %v, want %v", p.Columns[i].Name, p.Columns[i].Values, want)
 			}
 		}
+	}
+}
+
+// A fidelity that does not count is no reason: nothing failed.
+func TestReasonsLeaveLowFidelityOut(t *testing.T) {
+	t.Parallel()
+	l := reportLedger()
+	spec := l.view.Spec
+	spec.Fidelity = &events.Fidelity{Parameter: "cores"}
+	c, err := newTally(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := &client.Batch{Known: make([]bool, 3)}
+	for i, cores := range []float64{1, 4, 2} { // the last one also breaks the limit
+		b.Designs = append(b.Designs, events.Design{{Num: cores}, {Label: "ws"}, {Num: 3}})
+		b.Answers = append(b.Answers, &events.TrialResult{Trial: i, Outcome: events.OutcomeMeasured, Values: events.Numbers{1, float64(2 + 2*i)}})
+	}
+	l.trials = nil
+	l.add(b, c.add(b))
+	if got := c.counts(); got.LowFidelity != 2 || got.Feasible != 1 {
+		t.Errorf("counts = %+v, want two of low fidelity, and one feasible", got)
+	}
+	if diff := cmp.Diff([]reasonCount{{events.ReasonConstraint, 1}}, c.reasons(false)); diff != "" {
+		t.Errorf("reasons (-want +got):\n%s", diff)
+	}
+	d, _ := shown(t, &gallery{ledger: l}, causes)
+	if s := d.(*draw.Chart).Series; len(s) != 1 || s[0].Name != "limit on area" {
+		t.Errorf("the reasons are %+v, want the limit alone", s)
+	}
+}
+
+// A campaign says the share of feasible trials among those that could be feasible.
+func TestCampaignShares(t *testing.T) {
+	t.Parallel()
+	c := &campaignJSON{Metric: "latency_s", Unit: "s", Studies: []campaignStudy{{Study: "one", State: "completed", Trials: 50, Feasible: 15, Voided: 10, LowFidelity: 20}}}
+	var text strings.Builder
+	c.table().Text(&text, cli.Paint{})
+	if !strings.Contains(text.String(), " 75.0 % ") {
+		t.Errorf("want 15 of 20 trials:\n%s", text.String())
 	}
 }
 

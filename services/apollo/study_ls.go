@@ -19,7 +19,8 @@ type studyJSON struct {
 	Reason   string           `json:"reason,omitempty"`
 	Waiting  []events.Waiting `json:"waiting,omitempty"`
 	Proposed int              `json:"proposed"`
-	// LowFidelity is how many of those are of a fidelity that does not count.
+	// LowFidelity is how many of those are of a fidelity that does not count, without the
+	// voided ones.
 	LowFidelity int               `json:"low_fidelity,omitempty"`
 	Budget      int               `json:"budget"`
 	Best        *events.BestTrial `json:"best"`

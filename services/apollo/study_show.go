@@ -194,6 +194,9 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	if s.Voided > 0 {
 		fmt.Fprintf(w, "         %s voided: measured anew\n", cli.Count(s.Voided))
 	}
+	if s.LowFidelity > 0 {
+		fmt.Fprintf(w, "         %s of low fidelity\n", cli.Count(s.LowFidelity))
+	}
 	for _, r := range slices.Concat(s.Reasons, s.Failures) {
 		fmt.Fprintf(w, "         %s for %s\n", cli.Count(r.Trials), r.Code)
 	}

@@ -233,12 +233,13 @@ func (c *tally) counts() (n counts) {
 func (c *tally) hash() string { return c.hashed.String() }
 
 // reasons counts, in the order in which they first came up, the reasons of the trials that
-// failed, or those of the others that are not feasible.
+// failed, or those of the others that are not feasible. A fidelity that does not count is
+// none of them: counts has those, also where they break a limit.
 func (c *tally) reasons(failed bool) []reasonCount {
 	out, places := []reasonCount{}, make([]int, len(c.codes)+1)
 	for i := range c.marks {
 		m := &c.marks[i]
-		if m.reason == 0 || m.voided || (outcomes[m.outcome] == events.OutcomeFailed) != failed {
+		if m.reason == 0 || m.voided || c.codes[m.reason-1] == events.ReasonLowFidelity || (outcomes[m.outcome] == events.OutcomeFailed) != failed {
 			continue
 		}
 		if places[m.reason] == 0 {

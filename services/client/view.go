@@ -39,7 +39,8 @@ type StudyView struct {
 	Budget int
 	// Proposed counts the trials that were proposed.
 	Proposed int
-	// LowFidelity is how many of those are of a fidelity that does not count.
+	// LowFidelity is how many of those are of a fidelity that does not count, without the
+	// voided ones.
 	LowFidelity int
 	// Voided counts the trials that are measured anew, VoidedBy says by which.
 	Voided   int
@@ -146,9 +147,14 @@ func (v *StudyView) void(e *events.TrialsProposed) {
 		v.VoidedBy = map[int]int{}
 	}
 	for i := range trials {
-		if trial, ok := e.Voided(i); ok {
-			v.VoidedBy[trial] = e.FirstTrial + i
+		trial, ok := e.Voided(i)
+		if !ok {
+			continue
 		}
+		if _, before := v.VoidedBy[trial]; !before && i < len(e.Designs) && v.Spec.Fidelity != nil && !v.Spec.Full(e.Designs[i]) {
+			v.LowFidelity-- // the design of both
+		}
+		v.VoidedBy[trial] = e.FirstTrial + i
 	}
 	if v.Best != nil && slices.Contains(trials, v.Best.Trial) {
 		v.Best = nil

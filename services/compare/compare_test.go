@@ -2,10 +2,13 @@ package compare
 
 import (
 	"bytes"
+	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"apollo/events"
 	"apollo/services/cli"
@@ -98,6 +101,46 @@ func TestCompareSeveralObjectives(t *testing.T) {
 	var svg bytes.Buffer
 	if err := r.Draw(&svg, "svg"); err != nil || !strings.Contains(svg.String(), "Hypervolume, share of") {
 		t.Errorf("draw() = %v, %d bytes", err, svg.Len())
+	}
+}
+
+// Neither a trial that was measured anew nor one whose fidelity does not count could be
+// feasible: shares are of the others, and all of them cost something.
+func TestSharesOfTrialsThatCouldBeFeasible(t *testing.T) {
+	t.Parallel()
+	yes, no, low, void := Trial{Feasible: true}, Trial{}, Trial{LowFidelity: true}, Trial{Voided: true}
+	best := Trial{Feasible: true, Voided: true} // as a log has it that does not know of the later trial
+	none := math.NaN()
+	for name, test := range map[string]struct {
+		trials                []Trial
+		share                 string
+		voided, low, feasible int
+		shares                []float64
+	}{
+		"all count":          {[]Trial{yes, no, no, yes}, "50.0 %", 0, 0, 2, []float64{1, 0.5, 1. / 3, 0.5}},
+		"low fidelity":       {[]Trial{low, yes, low, no}, "50.0 %", 0, 2, 1, []float64{none, 1, 1, 0.5}},
+		"voided":             {[]Trial{best, void, yes, void, yes}, "100.0 %", 3, 0, 2, []float64{none, none, 1, 1, 1}},
+		"voided of low ones": {[]Trial{{Voided: true, LowFidelity: true}, low, yes, no, yes, no}, "50.0 %", 1, 1, 2, []float64{none, none, 1, 0.5, 2. / 3, 0.5}},
+	} {
+		c := comparedOf("a", []string{"minimize"})
+		for i, one := range test.trials {
+			one.Number, one.Values = i, []float64{float64(i), 0}
+			c.Add(one)
+		}
+		if diff := cmp.Diff(test.shares, c.shares(), cmpopts.EquateNaNs(), cmpopts.EquateApprox(0, 1e-12)); diff != "" {
+			t.Errorf("%s: shares (-want +got):\n%s", name, diff)
+		}
+		r, err := Of([]*Study{c, comparedOf("b", []string{"minimize"})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := &r.Studies[0]
+		if s.FeasibleShare() != test.share || s.Trials != len(test.trials) || s.Voided != test.voided || s.LowFidelity != test.low || s.Feasible != test.feasible {
+			t.Errorf("%s: %s of %+v feasible, want %s", name, s.FeasibleShare(), s, test.share)
+		}
+		if first := slices.IndexFunc(test.trials, func(one Trial) bool { return one.Feasible && !one.Voided }); *s.Trial != first {
+			t.Errorf("%s: the best is trial %d, want %d", name, *s.Trial, first)
+		}
 	}
 }
 

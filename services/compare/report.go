@@ -49,8 +49,10 @@ type StudyReport struct {
 	Seed      uint64 `json:"seed"`
 	Trials    int    `json:"trials"`
 	Feasible  int    `json:"feasible"`
-	// LowFidelity is how many of Trials could not be feasible, because their fidelity does
-	// not count. They are trials like others for TrialsToLevel and Curve: they cost something.
+	// Voided is how many of Trials were measured anew, and LowFidelity how many of the
+	// others could not be feasible, because their fidelity does not count. They are trials
+	// like others for TrialsToLevel and Curve: they cost something.
+	Voided      int `json:"voided,omitempty"`
 	LowFidelity int `json:"low_fidelity,omitempty"`
 	// Value is the best value, in the objective's unit, or the hypervolume below
 	// the common reference; Trial is the number of the one that reached it. Both
@@ -116,14 +118,16 @@ func Of(studies []*Study) (*Report, error) {
 }
 
 // FeasibleShare is the share of feasible trials, of those that could be feasible.
-func (s *StudyReport) FeasibleShare() string { return cli.Share(s.Feasible, s.Trials-s.LowFidelity) }
+func (s *StudyReport) FeasibleShare() string {
+	return cli.Share(s.Feasible, s.Trials-s.Voided-s.LowFidelity)
+}
 
 // study sums up one study; curve is its score after each of its steps, the smaller the
 // better.
 func (r *Report) study(c *Study, curve []float64) StudyReport {
 	s := StudyReport{
 		Name: c.name, Study: c.Study, Run: c.Run, State: c.State, Algorithm: c.Spec.Algorithm.Name, Seed: c.Spec.Seed,
-		Trials: c.trials, Feasible: c.feasible, LowFidelity: c.lowFidelity, Curve: []Point{}, of: c,
+		Trials: c.trials, Feasible: c.feasible, Voided: c.voided, LowFidelity: c.lowFidelity, Curve: []Point{}, of: c,
 	}
 	last := math.Inf(1)
 	for i, v := range curve {

@@ -23,10 +23,10 @@ type Study struct {
 	// those says whether the i-th one is.
 	trials, feasible int
 	those            []uint64
-	// lowFidelity counts the trials that could not be feasible, and low has their bits, of a
-	// study with fidelity.
-	lowFidelity int
-	low         []uint64
+	// voided and lowFidelity count the trials that could not be feasible; not has the bits
+	// of both.
+	voided, lowFidelity int
+	not                 []uint64
 	// steps are the trials that none before them was better than or equal to in all
 	// objectives, front those of them that none after them is either.
 	steps []step
@@ -43,6 +43,8 @@ type step struct {
 type Trial struct {
 	Number   int
 	Feasible bool
+	// Voided: it was measured anew, and counts only as a trial that cost something.
+	Voided bool
 	// LowFidelity: its fidelity does not count, so that it could not be feasible.
 	LowFidelity bool
 	// Values are its metrics, in the study's order.
@@ -54,14 +56,17 @@ func (c *Study) Add(t Trial) {
 	at := c.trials
 	c.trials++
 	if at/64 == len(c.those) {
-		c.those = append(c.those, 0)
-		if c.Spec.Fidelity != nil {
-			c.low = append(c.low, 0)
-		}
+		c.those, c.not = append(c.those, 0), append(c.not, 0)
 	}
-	if t.LowFidelity {
+	switch {
+	case t.Voided:
+		c.voided++
+	case t.LowFidelity:
 		c.lowFidelity++
-		c.low[at/64] |= 1 << (at % 64)
+	}
+	if t.Voided || t.LowFidelity {
+		c.not[at/64] |= 1 << (at % 64)
+		return
 	}
 	if !t.Feasible {
 		return
@@ -89,9 +94,7 @@ func (c *Study) shares() []float64 {
 	out, feasible, could := make([]float64, c.trials), 0, 0
 	for i := range out {
 		feasible += int(c.those[i/64] >> (i % 64) & 1)
-		if c.low == nil || c.low[i/64]>>(i%64)&1 == 0 {
-			could++
-		}
+		could += int(^c.not[i/64] >> (i % 64) & 1)
 		out[i] = float64(feasible) / float64(could)
 	}
 	return out

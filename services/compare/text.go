@@ -70,7 +70,11 @@ func (r *Report) Text(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "\nhypervolume up to (%s); joint: on the front of all studies together\n", strings.Join(corner, ", "))
 	}
 	for i := range r.Studies {
-		if s := &r.Studies[i]; s.LowFidelity > 0 {
+		s := &r.Studies[i]
+		if s.Voided > 0 {
+			fmt.Fprintf(w, "\n%s: %s of its trials are voided: measured anew; FEASIBLE is of the others\n", s.Name, cli.Count(s.Voided))
+		}
+		if s.LowFidelity > 0 {
 			fmt.Fprintf(w, "\n%s: %s of its trials are of low fidelity; FEASIBLE is of the others\n", s.Name, cli.Count(s.LowFidelity))
 		}
 	}
@@ -124,7 +128,7 @@ func cell(v string) string {
 
 // Sheet is the studies as rows for csv, with plain numbers.
 func (r *Report) Sheet() *cli.Grid {
-	g := &cli.Grid{Header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level", "low_fidelity"}}
+	g := &cli.Grid{Header: []string{"study", "run", "state", "algorithm", "seed", "trials", "feasible", "value", "trial", "front_size", "joint", "trials_to_level", "low_fidelity", "voided"}}
 	integer := func(n *int) string {
 		if n == nil {
 			return ""
@@ -138,7 +142,7 @@ func (r *Report) Sheet() *cli.Grid {
 			value = strconv.FormatFloat(*s.Value, 'g', -1, 64)
 		}
 		g.Add(s.Study, s.Run, s.State, s.Algorithm, strconv.FormatUint(s.Seed, 10), strconv.Itoa(s.Trials), strconv.Itoa(s.Feasible),
-			value, integer(s.Trial), strconv.Itoa(s.FrontSize), strconv.Itoa(s.Joint), integer(s.TrialsToLevel), strconv.Itoa(s.LowFidelity))
+			value, integer(s.Trial), strconv.Itoa(s.FrontSize), strconv.Itoa(s.Joint), integer(s.TrialsToLevel), strconv.Itoa(s.LowFidelity), strconv.Itoa(s.Voided))
 	}
 	return g
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"maps"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -124,9 +125,17 @@ func (s *snapshot) compared() (*compare.Study, error) {
 		return nil, fmt.Errorf("%s has %s trials, more than a page holds: `apollo compare` compares it", v.Study, cli.Count(s.counts.Trials))
 	}
 	one := &compare.Study{Study: v.Study, Run: v.Run, State: string(v.State), Spec: s.spec}
+	voided := slices.Sorted(maps.Keys(s.voided)) // not kept, but each cost something
+	addVoided := func(below int) {
+		for ; len(voided) > 0 && voided[0] < below; voided = voided[1:] {
+			one.Add(compare.Trial{Number: voided[0], Voided: true})
+		}
+	}
 	for _, t := range s.ordered() {
+		addVoided(t.trial)
 		one.Add(compare.Trial{Number: t.trial, Feasible: t.kind == kindFeasible, LowFidelity: t.lowFidelity, Values: t.values})
 	}
+	addVoided(math.MaxInt)
 	return one, nil
 }
 

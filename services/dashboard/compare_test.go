@@ -69,3 +69,21 @@ func TestCompareSetsStudiesSideBySide(t *testing.T) {
 		}
 	}
 }
+
+// Trials that were measured anew are no longer kept, but a comparison counts what they cost.
+func TestCompareCountsVoidedTrials(t *testing.T) {
+	t.Parallel()
+	s := &snapshot{spec: spec(), voided: map[int]bool{0: true, 2: true, 9: true}, counts: Counts{Trials: 5, Voided: 3}}
+	s.kept = []kept{{trial: 1, kind: kindFeasible, values: []float64{2, 5, 1}}, {trial: 3, kind: kindFeasible, values: []float64{1, 5, 1}}}
+	one, err := s.compared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := compare.Of([]*compare.Study{one, {Study: "other", Spec: spec()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := &r.Studies[0]; got.Trials != 5 || got.Voided != 3 || got.FeasibleShare() != "100.0 %" || got.Curve[0].Trials != 2 || got.Curve[1].Trials != 4 {
+		t.Errorf("%+v, want 5 trials, 3 of them voided, and the others feasible", got)
+	}
+}
