@@ -80,7 +80,7 @@ func listStudies(views []*client.StudyView) cli.Answer {
 	g := &cli.Grid{Header: []string{"STUDY", "RUN", "STATE", ">PROPOSED", ">BUDGET", "BEST", "ACCEPTED"}}
 	low := slices.ContainsFunc(views, func(v *client.StudyView) bool { return v.LowFidelity > 0 })
 	if low {
-		g.Header = slices.Insert(g.Header, 4, ">LOW FIDELITY")
+		g.Header = append(g.Header, ">LOW FIDELITY") // last: the first to go where there is no room
 	}
 	for _, v := range views {
 		r := studyJSON{
@@ -90,7 +90,7 @@ func listStudies(views []*client.StudyView) cli.Answer {
 		rows, items = append(rows, r), append(items, r)
 		row := []string{v.Study, v.Run, stateText(v), cli.Count(v.Proposed), cli.Count(v.Budget), answerInBrief(v), v.Accepted.Local().Format(time.DateTime)}
 		if low {
-			row = slices.Insert(row, 4, cli.Count(v.LowFidelity))
+			row = append(row, cli.Count(v.LowFidelity))
 		}
 		g.Add(row...)
 	}
