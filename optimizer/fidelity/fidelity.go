@@ -223,9 +223,10 @@ func (s *strategy) due(k, round int) int { return first(k, len(s.levels)) * (2<<
 // below the last goes on as long as it orders designs as the last one does. A level waits
 // for the first answer of the one below, however many designs are in flight: nothing could
 // be promoted before. One that has answers of its own does not, as those of the one below
-// may be measured anew. Designs that the search did not propose are no part of a round.
-// The round that the end of the trials cuts has fewer designs of its lowest levels: what is
-// left is first of all for the levels above, and firstFull are of the last one.
+// may be measured anew, nor where the one below goes on no more. Designs that the search
+// did not propose are no part of a round. The round that the end of the trials cuts has
+// fewer designs of its lowest levels: what is left is first of all for the levels above,
+// and firstFull are of the last one.
 func (s *strategy) next(waiting [][]space.Point, spent []bool, left int) (k, round int) {
 	last := len(s.levels) - 1
 	missing := make([]int, len(s.levels))
@@ -243,7 +244,7 @@ func (s *strategy) next(waiting [][]space.Point, spent []bool, left int) (k, rou
 				cut = true
 				continue
 			}
-			if !cut && k > 0 && s.levels[k].own == 0 && len(s.levels[k-1].told) == 0 && !spent[k-1] {
+			if !cut && k > 0 && s.levels[k].own == 0 && len(s.levels[k-1].told) == 0 && !spent[k-1] && (round == 0 || s.ordered(k-1)) {
 				break
 			}
 			if missing[k] > 0 {

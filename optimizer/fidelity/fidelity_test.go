@@ -259,30 +259,40 @@ func TestManyInFlight(t *testing.T) {
 	}
 }
 
-// All designs of a lower level may be measured anew, so that they are in flight again.
-func TestALevelMeasuredAnew(t *testing.T) {
+// All designs of some levels may be measured anew, so that they are in flight again.
+func TestLevelsMeasuredAnew(t *testing.T) {
 	t.Parallel()
-	for anew := range 2 {
-		var told []optimizer.Observation
-		var waiting []space.Point
-		search := start(t, grid(t, 10))
-		for i := range 84 {
-			got, err := search.Ask(uint64(i), 1, nil)
+	const trials = 84
+	for anew := 1; anew < 8; anew++ { // a bit for each level
+		for _, left := range []int{3, 300, 0} { // 0: no end is known
+			var told []optimizer.Observation
+			var waiting []space.Point
+			search := start(t, grid(t, 10))
+			for i := range trials {
+				got, err := search.Ask(uint64(i), 1, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				o := observe(got[0], i, true)
+				search.Tell(o)
+				if anew>>o.Point[1]&1 == 1 {
+					waiting = append(waiting, o.Point)
+				} else {
+					told = append(told, o)
+				}
+			}
+			a := algorithm()
+			if left > 0 {
+				a.Trials = func() int { return trials + left }
+			}
+			search, err := a.Start(optimizer.Problem{Space: grid(t, 10), Seed: 3})
 			if err != nil {
 				t.Fatal(err)
 			}
-			o := observe(got[0], i, true)
-			search.Tell(o)
-			if o.Point[1] == anew {
-				waiting = append(waiting, o.Point)
-			} else {
-				told = append(told, o)
+			search.Tell(told...)
+			if got, err := search.Ask(trials, 3, waiting); err != nil || len(got) != 3 {
+				t.Errorf("levels %03b measured anew, %d trials left: %v, %v", anew, left, got, err)
 			}
-		}
-		search = start(t, grid(t, 10))
-		search.Tell(told...)
-		if got, err := search.Ask(84, 3, waiting); err != nil || len(got) != 3 {
-			t.Errorf("level %d: %v, %v", anew, got, err)
 		}
 	}
 }
