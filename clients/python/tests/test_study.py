@@ -42,6 +42,33 @@ def test_run(tmp_path):
     assert "trial" in repr(run) and "<table>" in run._repr_html_()
 
 
+def test_the_front_is_what_no_trial_dominates(tmp_path):
+    run = study(tmp_path, minimize=["runtime", "cost"]).run(workers=2)
+    feasible = {t.number: (t.metrics["runtime_s"], t.metrics["cost_mm2"]) for t in run.list_trials() if t.feasible}
+    dominated = {n for n, p in feasible.items() if any(q != p and all(a <= b for a, b in zip(q, p)) for q in feasible.values())}
+    front = run.front()
+    assert dominated and all(t.outcome == "measured" for t in front)
+    assert [t.number for t in front] == sorted(t["trial"] for t in run.show()["front"])
+    assert {t.metrics["runtime_s"] for t in front} == {feasible[n][0] for n in feasible.keys() - dominated}
+
+
+def test_the_front_of_one_objective_is_the_best(tmp_path):
+    run = study(tmp_path).run(workers=2)
+    assert [t.design for t in run.front()] == [run.best.design]
+    assert study(tmp_path, subject_to={"cost": "<= 0.001 mm2"}).run(fresh=True).front() == []
+
+
+def test_a_metric_by_another_name(tmp_path):
+    run = study(tmp_path).run(workers=2)
+    for t in (run.best, run.list_trials()[run.best.number]):
+        with pytest.raises(KeyError, match="there is no runtime: want .*runtime_s.*: the unit of a metric ends its name"):
+            t.metrics["runtime"]
+        assert t.metrics.get("runtime") is None and "runtime" not in t.metrics
+    (refused,) = [t for t in run.list_trials() if t.outcome == "infeasible"]
+    with pytest.raises(KeyError, match="there is no runtime_s: the trial has no metrics"):
+        refused.metrics["runtime_s"]
+
+
 def test_frame_has_units(tmp_path):
     pytest.importorskip("pandas")
     frame = study(tmp_path).run().trials()

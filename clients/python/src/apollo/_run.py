@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 COLUMNS = {"trial", "outcome", "feasible", "origin", "reason", "attempts", "seconds"}  # of every DataFrame
 
 
+class Metrics(dict[str, float]):
+    """Metrics by the names of the log, which end with the unit. A KeyError says them."""
+
+    def __missing__(self, name: str) -> float:
+        """Say which names there are."""
+        have = f"want {', '.join(self)}: the unit of a metric ends its name" if self else "the trial has no metrics"
+        raise KeyError(f"there is no {name}: {have}")
+
+
 @dataclass(frozen=True)
 class Trial:
     """One design and what became of it."""
@@ -61,11 +70,14 @@ class Run:
         best = self.answer.get("best") or self.show().get("best")
         if not best:
             return None
-        return Trial(best["trial"], best["design"], best["metrics"], more=best)
+        return Trial(best["trial"], best["design"], Metrics(best["metrics"]), more=best)
 
     def front(self) -> list[Trial]:
-        """The trials that no other one beats in every objective."""
-        return [trial(json.loads(line)) for line in self._lines("--best", "1000000")]
+        """The feasible trials that no other one dominates, in their order: with one objective the best alone, of equal ones the first."""
+        shown = self.show()
+        answer = shown["front"] if "front" in shown else [shown["best"]] if shown["best"] else []
+        numbers = {t["trial"] for t in answer}
+        return [t for t in self.list_trials() if t.number in numbers]
 
     def show(self) -> dict[str, Any]:
         """What ``apollo study show`` says of the study."""
@@ -126,5 +138,5 @@ class Run:
 def trial(said: Mapping[str, Any]) -> Trial:
     """A trial as the command says it."""
     return Trial(
-        said["trial"], said["design"], said.get("metrics", {}), said["outcome"], said["feasible"], said.get("origin", ""), said.get("reason"), said
+        said["trial"], said["design"], Metrics(said.get("metrics", {})), said["outcome"], said["feasible"], said.get("origin", ""), said.get("reason"), said
     )
