@@ -379,6 +379,26 @@ def test_a_function_of_other_parameters(tmp_path):
     assert not (tmp_path / "data").exists()
 
 
+def test_any_number_of_workers_goes_on(tmp_path):
+    first = study(tmp_path, trials=2).run(workers=4)
+    budget = first.show()["spec"]["budget"]
+    assert (budget["parallelism"], budget["lag"]) == (4, 8)
+    assert study(tmp_path, trials=2).run().best == study(tmp_path, trials=2).run(workers=8).best == first.best
+    more = study(tmp_path, trials=5)
+    more.extend()
+    again = more.run(workers=1)
+    assert len(again.list_trials()) == 5 and again.show()["run"] == first.show()["run"] and again.show()["spec"]["budget"]["parallelism"] == 4
+    with pytest.raises(apollo.ApolloError, match="/budget/parallelism: 4, now 3"):  # that was written
+        study(tmp_path, trials=5, parallelism=3).run(workers=4)
+
+
+def test_the_parallelism_that_is_written_counts(tmp_path):
+    run = study(tmp_path, parallelism=3).run(workers=2)
+    assert run.show()["spec"]["budget"]["parallelism"] == 3
+    tried = [t.design for t in run.list_trials()]
+    assert [t.design for t in study(tmp_path, parallelism=3).run(workers=1, fresh=True).list_trials()] == tried
+
+
 def test_another_content_and_more_trials(tmp_path):
     study(tmp_path, trials=2).run()
     more = study(tmp_path, trials=3)

@@ -62,7 +62,7 @@ class Study:
     ``evaluator`` measures the designs; a template has its own. With ``metrics`` (``{"runtime": "s"}``) and no evaluator you measure them:
     :meth:`ask` and :meth:`tell`. ``networks`` are the workload, ``rules`` are expressions that every
     design meets, ``learn_from`` names earlier studies, or Parquet files of their logs. ``parallelism`` is how many designs are in
-    flight, by default the workers of ``run``. ``early_stop`` ends evaluations that are worse than others by what they
+    flight, by default as many as the ``workers`` of the first ``run`` measure; it decides which designs are tried. ``early_stop`` ends evaluations that are worse than others by what they
     :meth:`report <Question.report>` on the way: True, or ``{"after": 5, "warmup": 3}``. ``fidelity`` names the parameter
     that is a setting of the evaluator: cheaper values teach the search, the last one alone counts. ``data`` is the folder of the logs. ``more`` is merged into the ``spec`` of the study file
     (docs/study-file.md) for all that has no argument here.
@@ -135,8 +135,8 @@ class Study:
             spec["fidelity"] = {"parameter": fidelity}
         self.spec = merged(spec, more or {})
 
-    def document(self, *, parallelism: Optional[int] = None, program: Optional[Mapping[str, Any]] = None) -> str:
-        """The study file, in JSON. ``program`` is how the evaluator is started."""
+    def document(self, *, parallelism: Union[int, str, None] = None, program: Optional[Mapping[str, Any]] = None) -> str:
+        """The study file, in JSON. ``program`` is how the evaluator is started, ``parallelism`` that of a study which says none."""
         spec = json.loads(json.dumps(self.spec))
         if program and self.evaluator:
             spec["evaluator"].update(program)
@@ -175,8 +175,8 @@ class Study:
     def run(self, *, workers: Optional[int] = None, fresh: bool = False, progress: Optional[bool] = None) -> Run:
         """Search, and return the answer.
 
-        ``workers`` designs are measured at a time, each in a process of its own; by default one per CPU. The same call again goes on
-        with a study that was interrupted, and answers one that has ended; ``fresh`` starts anew. ``progress`` shows a bar: by default
+        ``workers`` designs are measured at a time, each in a process of its own; by default one per CPU. The same call again, with any
+        ``workers``, goes on with a study that was interrupted, and answers one that has ended; ``fresh`` starts anew. ``progress`` shows a bar: by default
         on terminals and in notebooks.
         """
         if workers is not None and (not isinstance(workers, int) or workers < 1):
@@ -199,7 +199,7 @@ class Study:
             program = {"exec": _serve.command(), "env": {**self.evaluator.env, **server.env}}
             if self.evaluator.startup:
                 program["startup"] = self.evaluator.startup
-            with self._file(self.document(parallelism=workers, program=program)) as path:
+            with self._file(self.document(parallelism="auto", program=program)) as path:
                 self._lint(path)
                 apollo = _serve.Apollo(*self._command(path, workers, fresh), failures=failures)
                 server.watch(apollo.process.pid)
