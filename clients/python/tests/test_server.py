@@ -49,3 +49,22 @@ served.serve({server!r}, slots=2)
     finally:
         worker.send_signal(2)
         assert worker.wait(30) == 0
+
+
+def test_submit_again_returns_the_run(server):
+    def remote(trials, **more):
+        return apollo.Study("again", space={"x": [1, 2, 3, 4]}, metrics={"cost": ""}, minimize="cost", trials=trials, **more)
+
+    first = remote(2).submit(server)
+    assert first.state == "running"
+    again = remote(2).submit(server)
+    run = first.show()["run"]
+    assert again.show()["run"] == run
+    larger = remote(3)
+    with pytest.raises(apollo.ApolloError, match=r"(?s)/budget/trials: 2, now 3.*study\.extend\(nats=…\), then submit\(…\).*submit\(…, fresh=True\)"):
+        larger.submit(server)
+    larger.extend(nats=server)
+    assert larger.submit(server).show()["run"] == run
+    with pytest.raises(apollo.ApolloError, match="/seed: 1, now 2"):
+        remote(3, seed=2).submit(server)
+    assert remote(2).submit(server, fresh=True).show()["run"] != run

@@ -25,6 +25,7 @@ from ._space import Space, Value, document
 Names = Union[str, Sequence[str]]
 NOTHING_FEASIBLE = 6  # exit code of apollo run: an answer all the same
 PAUSED = 5
+LARGER = "study extend"  # the hint where a larger budget is all that differs
 PYTHON = {  # words of apollo for its command line, and those for a function
     "what the program needs": "what the function needs",
     "the program itself must change": "the function itself must change",
@@ -223,14 +224,20 @@ class Study:
         return run
 
     def submit(self, nats: str, *, fresh: bool = False) -> Run:
-        """Publish the study to a server and return its run, which goes on there.
+        """Publish the study to a server and return its run, which goes on there: also when the study is there already, unless ``fresh``.
 
         Somebody there measures: ``evaluator.serve(nats)``, or the server itself for a template.
         """
+        run = Run(self.name, ["--nats", nats])
         with self._file(self.document()) as path:
             self._lint(path)
-            call("study", "submit", path, "--nats", nats, *(["--fresh"] if fresh else []))
-        return Run(self.name, ["--nats", nats])
+            try:
+                call("study", "submit", path, "--nats", nats, *(["--fresh"] if fresh else []))
+            except ApolloError as e:
+                extended = LARGER in str(e) and run.show()["budget"] == self.trials
+                if "exists already, with the same content" not in str(e) and not extended:
+                    raise self._pythonic(e, nats) from None
+        return run
 
     def ask(self, n: int = 1, *, nats: Optional[str] = None) -> list[Trial]:
         """Return up to ``n`` designs that you are to measure, or none when the study has ended.
@@ -329,7 +336,7 @@ class Study:
             raise self._pythonic(apollo.error(f"study {self.name} is {answer.get('state')}: {answer.get('reason', '')}"))
         return Run(self.name, ["--data", self.data], answer)
 
-    def _pythonic(self, error: ApolloError) -> ApolloError:
+    def _pythonic(self, error: ApolloError, nats: str = "") -> ApolloError:
         """The error with hints that can be written in Python."""
         text = str(error)
         if "exists already with another content" not in text:
@@ -341,8 +348,9 @@ class Study:
                 text += f'; version="{began[1]}" in @apollo.evaluator goes on with it, where the edit changes no result'
             return ApolloError(text, error.code)
         said = [line for line in text.splitlines() if not line.startswith("hint:")]
-        more = f"study.extend(), then run(), goes on with it to {self.trials} trials; " if "study extend" in text else ""
-        return ApolloError("\n".join([*said, f"hint: {more}run(fresh=True) starts anew; another name keeps both"]), error.code)
+        extend, again, fresh = ("extend(nats=…)", "submit(…)", "submit(…, fresh=True)") if nats else ("extend()", "run()", "run(fresh=True)")
+        more = f"study.{extend}, then {again}, goes on with it to {self.trials} trials; " if LARGER in text else ""
+        return ApolloError("\n".join([*said, f"hint: {more}{fresh} starts anew; another name keeps both"]), error.code)
 
     @contextlib.contextmanager
     def _file(self, text: str) -> Iterator[str]:
