@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import apollo
 import pytest
@@ -68,3 +69,17 @@ def test_submit_again_returns_the_run(server):
     with pytest.raises(apollo.ApolloError, match="/seed: 1, now 2"):
         remote(3, seed=2).submit(server)
     assert remote(2).submit(server, fresh=True).show()["run"] != run
+
+
+def test_the_documented_program_for_several_machines(server, tmp_path):
+    page = (Path(__file__).parents[3] / "docs" / "python.md").read_text()
+    (program,) = [part.split("```")[0] for part in page.split("```python\n")[1:] if "sys.argv" in part.split("```")[0]]
+    (tmp_path / "several.py").write_text(program)
+    command = [sys.executable, "several.py", server]
+    worker = subprocess.Popen([*command, "serve"], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    try:
+        said = [subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60).stdout for _ in range(2)]
+        assert said[0] == said[1] and "cols=16, rows=4" in said[0]
+    finally:
+        worker.send_signal(2)
+        assert worker.wait(30) == 0
