@@ -17,7 +17,6 @@ import (
 	"apollo/events/unit"
 	"apollo/services/cli"
 	"apollo/services/external"
-	"apollo/services/inspect"
 	"apollo/services/studyfile"
 )
 
@@ -97,9 +96,6 @@ says (spec.evaluator.timeout). docs/plug-in-evaluator.md has the lines.`,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if !events.IsName(name) {
 				return cli.Usagef("--name %q: want a name of 1 to 63 of a-z, 0-9 and \"-\"", name)
-			}
-			if _, built := inspect.Builtins().Template(name); built {
-				return cli.Usagef("--name %s: this is the built-in evaluator of the template %[1]s: give yours another name, in its studies too", name)
 			}
 			if slots < 1 {
 				return cli.Usagef("--slots %d: want at least 1", slots)
