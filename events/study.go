@@ -153,7 +153,8 @@ type TrialsProposed struct {
 	// EarlyStop is what the batch's evaluations are held against; nil where none of
 	// them is stopped.
 	EarlyStop *Thresholds `json:"early_stop,omitempty"`
-	// Added: a user asked for the designs. They come on top of the run's budget.
+	// Added: a user asked for the designs. They come on top of the run's budget. Those
+	// that a fork shares are no such designs there: they are part of its budget.
 	Added bool `json:"added,omitempty"`
 	// Voids[i] is the trial that Designs[i] measures anew: from then on it counts
 	// for nothing. It has an entry per design, or none.

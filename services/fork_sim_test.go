@@ -44,9 +44,9 @@ func TestAForkThatChangesNothingIsTheSameStudy(t *testing.T) {
 						shared, proposed = 98, 24
 						of = s.ask(events.StudyControl{Study: "sim", ID: "m1", Verb: "extend", Trials: 122}, 122)
 					}
-					body := strings.Replace(forked("fork", of.Run, shared, 120, ""), edit[0], edit[1], 1)
+					body := strings.Replace(forked("fork", of.Run, shared, 122, ""), edit[0], edit[1], 1)
 					if name != "retried" {
-						body = strings.Replace(body, `"trials":120`, `"trials":96`, 1)
+						body = strings.Replace(body, `"trials":122`, `"trials":96`, 1)
 					}
 					s.submit("fork", "x2", body)
 					view := s.wait("fork")

@@ -89,10 +89,13 @@ func (a *app) forkOf(ctx context.Context, c *cobra.Command, name string, flags *
 	if !events.IsName(as) {
 		return nil, cli.Usagef("the new study cannot be called %q: say --as, 1 to 63 of a-z, 0-9 and \"-\"", as)
 	}
-	if err := a.canShare(ctx, s, view, flags); err != nil {
+	spec := *view.Spec
+	if err := addShared(ctx, s, view, &spec, flags.at); err != nil {
 		return nil, err
 	}
-	spec := *view.Spec
+	if err := a.canShare(ctx, s, view, spec.Budget.Trials, flags); err != nil {
+		return nil, err
+	}
 	if spec.Transfer != nil {
 		t := *spec.Transfer
 		t.Sources = proposer.PinnedSources(t.Sources, view.Sources)
@@ -113,11 +116,29 @@ func (a *app) forkOf(ctx context.Context, c *cobra.Command, name string, flags *
 	if mistake != nil {
 		return nil, cli.Hinted(cli.ExitRejected, mistake.Hint, errors.New(mistake.Message))
 	}
-	return doc, a.served(ctx, s, doc, flags.fresh)
+	return doc, a.served(ctx, s, doc, flags.fresh, "--set spec.evaluator.exec=…")
+}
+
+// addShared adds to the budget of a fork those of its shared trials that came on top of
+// the study's, so that one that changes nothing ends where the study does.
+func addShared(ctx context.Context, s *session, view *client.StudyView, spec *events.Spec, shared int) error {
+	if view.Budget == spec.Budget.Trials {
+		return nil // nothing was added
+	}
+	batches, err := client.ReadBatches(ctx, s.bus, view, shared)
+	if err != nil {
+		return err
+	}
+	for i := range batches {
+		if b := &batches[i]; b.Added {
+			spec.Budget.Trials += min(len(b.Designs), shared-b.FirstTrial)
+		}
+	}
+	return nil
 }
 
 // canShare says what is wrong with --at and --set, before a document says it in its words.
-func (a *app) canShare(ctx context.Context, s *session, view *client.StudyView, flags *forkFlags) error {
+func (a *app) canShare(ctx context.Context, s *session, view *client.StudyView, budget int, flags *forkFlags) error {
 	for _, set := range flags.sets {
 		if strings.HasPrefix(set, "spec.space.template") {
 			return cli.Hinted(cli.ExitUsage, "write a study of its own, with "+view.Study+" as a source of its transfer", fmt.Errorf("--set %s: a fork has the template of the study whose trials it shares", set))
@@ -129,15 +150,16 @@ func (a *app) canShare(ctx context.Context, s *session, view *client.StudyView, 
 		return err
 	case mistake != nil:
 		return cli.Hinted(cli.ExitRejected, mistake.Hint, errors.New(mistake.Message))
-	case flags.at >= view.Spec.Budget.Trials && !slices.ContainsFunc(flags.sets, func(set string) bool { return strings.HasPrefix(set, "spec.budget") }):
+	case flags.at >= budget && !slices.ContainsFunc(flags.sets, func(set string) bool { return strings.HasPrefix(set, "spec.budget") }):
 		return cli.Hinted(cli.ExitUsage, fmt.Sprintf("say how many it has in all: --set spec.budget.trials=%d", 2*flags.at),
-			fmt.Errorf("the budget of study %s is %d trials: a fork that shares %d has nothing left to try", view.Study, view.Spec.Budget.Trials, flags.at))
+			fmt.Errorf("the budget of study %s is %d trials: a fork that shares %d has nothing left to try", view.Study, budget, flags.at))
 	}
 	return nil
 }
 
-// served refuses to wait for an evaluator of the user's that nobody runs.
-func (a *app) served(ctx context.Context, s *session, doc *studyfile.Document, fresh bool) error {
+// served refuses to wait for an evaluator of the user's that nobody runs; option is how
+// the command names a program.
+func (a *app) served(ctx context.Context, s *session, doc *studyfile.Document, fresh bool, option string) error {
 	spec := doc.Spec
 	if _, is := builtin(spec.Evaluator.Name); is || doc.Exec != "" || spec.Evaluator.Manual {
 		return nil
@@ -153,7 +175,7 @@ func (a *app) served(ctx context.Context, s *session, doc *studyfile.Document, f
 	if err != nil || len(workers) > 0 {
 		return err
 	}
-	return cli.Hinted(cli.ExitNotFound, "`apollo evaluator ls` lists the built-in ones and `--workers` who works; start yours with `apollo evaluator run --name "+spec.Evaluator.Name+" --exec …` on a server, or name the program: --exec, or --set spec.evaluator.exec=…",
+	return cli.Hinted(cli.ExitNotFound, "`apollo evaluator ls` lists the built-in ones and `--workers` who works; start yours with `apollo evaluator run --name "+spec.Evaluator.Name+" --exec …` on a server, or name the program: "+option,
 		fmt.Errorf("nobody measures as evaluator %s", spec.Evaluator.Name))
 }
 

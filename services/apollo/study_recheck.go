@@ -468,7 +468,7 @@ func (r *recheck) present(ctx context.Context, doc *studyfile.Document) error {
 		return err
 	}
 	defer s.close(ctx)
-	return r.app.served(ctx, s, doc, r.flags.fresh)
+	return r.app.served(ctx, s, doc, r.flags.fresh, "--exec")
 }
 
 // failure is the error of a recheck that has no answer.

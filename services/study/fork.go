@@ -47,7 +47,8 @@ func (m *Machine) share(k int) (events.Payload, error) {
 	from := &m.shared[k]
 	n := min(len(from.Designs), m.spec.Fork.Trials-m.next)
 	d := m.newDraft(n)
-	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told, Added: from.Added}
+	// Never added: all that is shared is part of the budget of the fork.
+	d.event = events.TrialsProposed{Study: m.spec.Study, Run: m.cfg.Run, Batch: k, FirstTrial: m.next, Told: m.told}
 	if m.spec.Order == "relaxed" {
 		d.event.Told, d.event.ObservedThrough = 0, m.lastSeq
 	}
