@@ -127,7 +127,7 @@ func (s *Spec) Inspect(networks []evaluator.Network, p report.Point, given []rep
 	r := report.Design{
 		Template: s.Name, Version: s.Version, Design: append(report.FieldsOf(s.Template().Params, p.Values), x.Beyond...),
 		ClockHz: m.ClockHz, MACsPerCycle: m.MACsPerCycle, PeakTOPS: operations * float64(m.MACsPerCycle) * float64(m.ClockHz) / tera,
-		IOBandwidth: m.IOBandwidth, Feasible: x.Reason == nil, Reason: report.ReasonOf(x.Reason), Area: x.Area, Array: x.Array,
+		IOBandwidth: m.IOBandwidth, Feasible: x.Reason == nil, Reason: report.ReasonOf(x.Reason), Area: x.Area, Array: x.Array, Memories: x.Memories,
 		Networks: []report.Network{}, Layers: []report.Layer{},
 	}
 	all := make([]Totals, len(x.Networks))

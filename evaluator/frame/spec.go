@@ -183,7 +183,9 @@ type Model interface {
 type Explained struct {
 	Machine Machine
 	Area    report.Breakdown
-	Array   []report.Axis
+	// Array and Memories are there for an array whose wires are parameters.
+	Array    []report.Axis
+	Memories []report.Memory
 	// Beyond is what the design's preset has beyond the parameters.
 	Beyond report.Fields
 	// Reason is nil for a feasible design; another one has no networks.

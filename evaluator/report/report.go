@@ -50,6 +50,9 @@ type Design struct {
 	Area    Breakdown `json:"area"`
 	// Array has the axes of an array whose wires are parameters; others have none.
 	Array []Axis `json:"array,omitempty"`
+	// Memories has those on the chip between its border and the units of Array, the
+	// outermost first.
+	Memories []Memory `json:"memories,omitempty"`
 	// Networks and Layers are empty for an infeasible design. Layers holds the
 	// layers of all networks in order.
 	Networks []Network `json:"networks"`
@@ -68,6 +71,10 @@ type Axis struct {
 	Weights string `json:"weights"`
 	Inputs  string `json:"inputs"`
 	Outputs string `json:"outputs"`
+	// WeightBits, InputBits and SumBits are the widths of these wires.
+	WeightBits int64 `json:"weight_bits"`
+	InputBits  int64 `json:"input_bits"`
+	SumBits    int64 `json:"sum_bits"`
 	// LengthMM is that of a line, Cycles what a word takes along it.
 	LengthMM float64 `json:"length_mm"`
 	Cycles   int64   `json:"cycles"`
@@ -80,6 +87,16 @@ const (
 	Links     = "links"     // a bus, and units pass words on to their neighbours
 	Tree      = "tree"      // the units' sums are added up
 )
+
+// Memory is a memory of which a chip has some instances.
+type Memory struct {
+	Name      string `json:"name"`
+	Bytes     int64  `json:"bytes"`
+	Instances int64  `json:"instances"`
+	// BytesPerCycle is what it gives, and takes, in a cycle; 0 says that nothing
+	// waits for it.
+	BytesPerCycle float64 `json:"bytes_per_cycle,omitempty"`
+}
 
 // Reason is evaluator.Reason with the names of the wire.
 type Reason struct {

@@ -15,6 +15,9 @@ func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explain
 	seen := b.machines(&d)
 	m := &seen[0]
 	x := frame.Explained{Machine: peak(seen), Array: m.Axes}
+	if len(m.Axes) > 0 {
+		x.Memories = memoriesOf(&m.Arch, b.views[0].perByte)
+	}
 	addParts(&x.Area, m.Area, 1) // two axes that sum have reduction trees each
 	for i := range b.nets {
 		n, reason, err := b.explainNetwork(seen, &b.nets[i], given)
@@ -25,6 +28,21 @@ func (b *taskModel) Explain(d frame.Design, given []report.Given) (frame.Explain
 		x.Networks = append(x.Networks, n)
 	}
 	return x, nil
+}
+
+// memoriesOf lists the memories of a hierarchy that have an end, in bytes.
+func memoriesOf(a *model.Arch, perByte int64) (list []report.Memory) {
+	const milli = 1000
+	instances := int64(1)
+	for i := range a.Levels {
+		if l := &a.Level[i]; l.Capacity > 0 {
+			list = append(list, report.Memory{
+				Name: l.Name, Bytes: l.Capacity / perByte, Instances: instances, BytesPerCycle: float64(l.ReadRate) / milli / float64(perByte),
+			})
+		}
+		instances *= a.Level[i].Fanout
+	}
+	return list
 }
 
 func (b *taskModel) explainNetwork(seen []Machine, net *network, given []report.Given) (n frame.NetworkParts, reason *evaluator.Reason, err error) {

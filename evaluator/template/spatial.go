@@ -175,7 +175,7 @@ func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
 		return m
 	}
 
-	m.Axes = wired(axes)
+	m.Axes = c.wired(axes)
 	near.WritePJPerByte += w.linkPJ
 	arch := c.hierarchy(offChip(&m),
 		ported(buffer("shared memory", v[spatialShared], units, &far, everything...), c.rate(v[spatialNoC]), 0),

@@ -93,12 +93,13 @@ func (a *arrayAxis) linked() bool {
 }
 
 // wired says how the axes are wired.
-func wired(axes []arrayAxis) (list []report.Axis) {
+func (c *chip) wired(axes []arrayAxis) (list []report.Axis) {
 	for i := range axes {
 		a := &axes[i]
 		x := report.Axis{
 			Loop: a.dim.String(), Units: a.units, Groups: a.groups, LengthMM: a.mm, Cycles: a.cycles,
 			Weights: report.Bus, Inputs: report.Bus, Outputs: report.Bus,
+			WeightBits: c.datapath.Weights, InputBits: c.datapath.Activations, SumBits: c.datapath.Sums,
 		}
 		if !model.Relevant(model.Weights, a.dim) {
 			x.Weights = report.Broadcast

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"html/template"
+	"io"
 	"math"
 	"net/http"
 	"net/url"
@@ -60,6 +61,7 @@ type designPage struct {
 	Raw, RawEvents         string // the trial as JSON, and its events
 	Add                    *addition
 	Area, Energy, Time     template.HTML // by parts, at the scale of the trial as it was measured
+	Array                  template.HTML // as it is wired; "" of templates whose wires are not parameters
 	Nest                   *nestOf
 	Slices                 []template.HTML
 	SlicesOf               string
@@ -285,6 +287,7 @@ func (s *Server) examineOne(r *http.Request, p *designPage, shot *snapshot, t *k
 		}
 	}
 	p.Area, p.Energy, p.Time = areas(both)
+	p.Array = inline(func(w io.Writer) error { return draw.Array(w, &e.report) })
 	if latest, _ := s.index.latest(shot.view.Study, ""); p.Changed && s.mayControl() && latest.Run == shot.view.Run {
 		p.Add = shot.addition(e.design)
 	}
@@ -319,6 +322,7 @@ func (s *Server) designPicture(w http.ResponseWriter, r *http.Request) {
 	e, err := evaluate(shot, levels)
 	var b bytes.Buffer
 	if err == nil {
+		e.report.Array = nil // the page has a drawing of it
 		err = draw.Design(&b, "svg", &e.report)
 	}
 	if err != nil {

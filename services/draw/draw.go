@@ -66,8 +66,7 @@ func Design(w io.Writer, format string, r *report.Design) error {
 	s.bars(energy)
 	s.height = int(top+max(area.height(), energy.height())) + 20
 	if len(r.Array) > 0 {
-		s.array(r.Array, float64(s.height)+titleSize)
-		s.height += arrayHeight
+		s.array(r, float64(s.height)+titleSize)
 	}
 	return s.write(w, format)
 }

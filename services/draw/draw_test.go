@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"image/png"
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -136,8 +138,8 @@ func TestMarksAboveTheLine(t *testing.T) {
 	}
 }
 
-// An array whose wires are parameters has a panel for each axis, with its loop and what
-// its wires do; other templates have none.
+// An array whose wires are parameters is drawn with the memories before it, its corners
+// where it is large, and what every axis spreads and wires; other templates have none.
 func TestArrayAsWired(t *testing.T) {
 	t.Parallel()
 	r := answer(t, nil, "mobilenet_v2")
@@ -152,22 +154,65 @@ func TestArrayAsWired(t *testing.T) {
 	if strings.Contains(without, "as it is wired") {
 		t.Error("a template with wires of its own has a picture of an array")
 	}
-	r.Array = []report.Axis{
-		{Loop: "C", Units: 16, Weights: report.Bus, Inputs: report.Bus, Outputs: report.Tree, LengthMM: 1.25, Cycles: 7, Groups: true},
-		{Loop: "P", Units: 2, Weights: report.Broadcast, Inputs: report.Links, Outputs: report.Bus, LengthMM: 0.25, Cycles: 1},
+	if err := draw.Array(io.Discard, &r); err == nil {
+		t.Error("an array is drawn where there is none")
 	}
+	r.Array = []report.Axis{
+		{Loop: "C", Units: 16, Weights: report.Bus, Inputs: report.Bus, Outputs: report.Tree, WeightBits: 8, InputBits: 4, SumBits: 32, LengthMM: 1.25, Cycles: 7, Groups: true},
+		{Loop: "P", Units: 2, Weights: report.Broadcast, Inputs: report.Links, Outputs: report.Bus, WeightBits: 8, InputBits: 4, SumBits: 32, LengthMM: 0.25, Cycles: 1},
+	}
+	r.Memories = []report.Memory{{Name: "shared memory", Bytes: 256 << 10, Instances: 1, BytesPerCycle: 64}, {Name: "local memory", Bytes: 96, Instances: 32}}
 	with := picture()
 	for _, text := range []string{
-		"C: 16 units, groups past the loop<", "1.2 mm, 7 cycles<", "P: 2 units<", "0.25 mm, 1 cycle<", "sums: reduction tree",
-		"weights: broadcast, all units at once", "inputs: bus, and links between neighbours", "sums: bus, one unit at a time", "…",
+		"16 × 2 = 32 units<", "x: C, 16 units, groups past the loop<", "a line: 1.2 mm, 7 cycles<", "y: P, 2 units<", "a line: 0.25 mm, 1 cycle<",
+		"sums, 32 bit: tree of 15 adders<", "weights, 8 bit: broadcast, all units at once<", "inputs, 4 bit: bus, links between neighbours<", "sums, 32 bit: bus, one unit at a time<",
+		">256 KiB<", "64 B a cycle each way<", "a unit: local memory 96 B<", ">15, 1<",
 	} {
 		if !strings.Contains(with, text) {
 			t.Errorf("the picture does not say %q", text)
 		}
 	}
-	// Sixteen units are five places, four of them drawn; a tree of five leaves has four nodes.
-	if got := strings.Count(with, "<circle") - strings.Count(without, "<circle"); got != 4 {
-		t.Errorf("%d nodes of trees, want 4", got)
+	// Of sixteen columns the first two and the last are drawn, in each of two rows, which
+	// have a tree of four leaves each.
+	if got := strings.Count(with, "<circle") - strings.Count(without, "<circle"); got != 2*3 {
+		t.Errorf("%d nodes of trees, want 6", got)
+	}
+	if got := strings.Count(with, `fill-opacity="0.60"`); got != 2*3 {
+		t.Errorf("%d units are drawn, want 6", got)
+	}
+}
+
+// However long the axes are, the drawing is as wide, and its shapes lie inside.
+func TestArrayOfAnySize(t *testing.T) {
+	t.Parallel()
+	places := regexp.MustCompile(`(-?[0-9]+\.[0-9]{2})(?:,|" y=")(-?[0-9]+\.[0-9]{2})`)
+	for _, sizes := range [][]int64{{1}, {65_536}, {1, 1, 1}, {1, 65_536}, {65_536, 1}, {256, 256, 256}, {2, 3, 4}, {4, 4}, {5, 5}} {
+		r := report.Design{Feasible: true, IOBandwidth: 16e9}
+		for i, n := range sizes {
+			r.Array = append(r.Array, report.Axis{
+				Loop: "C, K, R", Units: n, Weights: report.Bus, Inputs: report.Links, Outputs: []string{report.Tree, report.Bus, report.Broadcast}[i], WeightBits: 8, InputBits: 8, SumBits: 32,
+			})
+		}
+		r.Memories = []report.Memory{{Name: "shared memory", Bytes: 1000, Instances: 1, BytesPerCycle: 0.5}, {Name: "local memory", Bytes: 128, Instances: sizes[0]}}
+		var b bytes.Buffer
+		if err := draw.Array(&b, &r); err != nil {
+			t.Fatal(err)
+		}
+		text := b.String()
+		var width, height float64
+		if _, err := fmt.Sscanf(text[strings.Index(text, "viewBox="):], `viewBox="0 0 %f %f"`, &width, &height); err != nil || width != 720 || height > 700 {
+			t.Errorf("%v: the drawing is %g x %g, %v", sizes, width, height, err)
+		}
+		for _, m := range places.FindAllStringSubmatch(text, -1) {
+			x, wrong := strconv.ParseFloat(m[1], 64)
+			y, err := strconv.ParseFloat(m[2], 64)
+			if wrong != nil || err != nil || x < 0 || x > width || y < 0 || y > height {
+				t.Fatalf("%v: a shape lies at %s of %g x %g", sizes, m[0], width, height)
+			}
+		}
+		if strings.Contains(text, "NaN") || strings.Contains(text, "Inf") || strings.Contains(text, "#4477aa") {
+			t.Errorf("%v: the drawing has no number, or colours of its own", sizes)
+		}
 	}
 }
 
