@@ -2,6 +2,7 @@ package services_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -160,4 +161,97 @@ func TestQuotaOfTheLog(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What comes on top of a budget is held to the limit of trials as well.
+func TestQuotaOfDesignsOnTop(t *testing.T) {
+	t.Parallel()
+	limited(t, &proposer.Quota{Trials: 42}, func(s *sim, bus events.Bus) {
+		if err := ask(s, bus, "", "a", toyStudy("a", 40, "")); err != nil {
+			t.Fatal(err)
+		}
+		s.wait("a")
+		retry := func(trials ...int) error {
+			return client.Control(s.ctx, bus, "", events.StudyControl{Study: "a", Verb: "retry", Retry: trials})
+		}
+		overLimit(t, retry(1, 2, 3), proposer.QuotaTrials)
+		if err := retry(1); err != nil {
+			t.Errorf("below the limit: %v", err)
+		}
+		s.wait("a")
+		tried := map[string]bool{}
+		for _, e := range s.log(events.StudySubject("a", "*", "proposed")) {
+			for _, d := range e.(events.TrialsProposed).Designs {
+				tried[fmt.Sprint(d)] = true
+			}
+		}
+		var untried []events.AddedDesign
+		for x := range 16 {
+			design := []any{float64(x + 1), 1.0, 1.0}
+			if !tried[fmt.Sprint(design)] {
+				untried = append(untried, events.AddedDesign{Design: map[string]any{"x": design[0], "y": design[1], "z": design[2]}})
+			}
+		}
+		add := func(designs ...events.AddedDesign) error {
+			return client.Control(s.ctx, bus, "", events.StudyControl{Study: "a", Verb: "add", Designs: designs})
+		}
+		overLimit(t, add(untried[0], untried[1]), proposer.QuotaTrials)
+		if err := add(untried[0], untried[0]); err != nil {
+			t.Errorf("at the limit: %v", err)
+		}
+		s.wait("a")
+		overLimit(t, add(untried[1]), proposer.QuotaTrials)
+		overLimit(t, client.Control(s.ctx, bus, "", events.StudyControl{Study: "a", Verb: "extend", Trials: 43}), proposer.QuotaTrials)
+	})
+}
+
+// A run that is opened again counts as one of its owner's, whoever asks, and whichever run
+// of a study it is.
+func TestQuotaOfRunsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	limited(t, &proposer.Quota{Studies: 1}, func(s *sim, bus events.Bus) {
+		must := func(err error) {
+			t.Helper()
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		extend := func(owner, name, run string) error {
+			return client.Control(s.ctx, bus, owner, events.StudyControl{Study: name, Run: run, Verb: "extend", Trials: 1000})
+		}
+		must(ask(s, bus, "ada", "a", toyStudy("a", 40, "")))
+		first := s.wait("a").Run
+		_, err := client.Submit(s.ctx, bus, "ada", "a", "", events.StudyRequested{Study: []byte(toyStudy("a", 1000, "")), Fresh: true}, nil)
+		must(err)
+		overLimit(t, extend("ada", "a", first), proposer.QuotaStudies)
+		overLimit(t, extend("", "a", first), proposer.QuotaStudies)
+		must(client.Control(s.ctx, bus, "ada", events.StudyControl{Study: "a", Verb: "cancel"}))
+		time.Sleep(time.Minute)
+		must(extend("ada", "a", first))
+		overLimit(t, ask(s, bus, "ada", "b", toyStudy("b", 40, "")), proposer.QuotaStudies)
+		must(ask(s, bus, "", "c", toyStudy("c", 40, ""))) // nobody's share is used up by it
+		s.kill("proposer")
+		time.Sleep(3 * time.Minute)
+		if view, err := client.ReadStudy(s.ctx, bus.Log(), "a", first); err != nil || view.State != study.Completed {
+			t.Errorf("the first run is %s (%v) after a restart, want that somebody drives it to its end", view.State, err)
+		}
+	})
+}
+
+// A run that takes too much of the bus is not given more to do.
+func TestQuotaOfBytesOfRequests(t *testing.T) {
+	t.Parallel()
+	limited(t, &proposer.Quota{StudyBytes: 20_000}, func(s *sim, bus events.Bus) {
+		if err := ask(s, bus, "", "a", toyStudy("a", 1000, "")); err != nil {
+			t.Fatal(err)
+		}
+		s.wait("a")
+		for _, c := range []events.StudyControl{{Verb: "resume"}, {Verb: "extend", Trials: 2000}, {Verb: "retry", Retry: []int{1}}} {
+			c.Study = "a"
+			overLimit(t, client.Control(s.ctx, bus, "", c), proposer.QuotaStudyBytes)
+		}
+		if err := client.Control(s.ctx, bus, "", events.StudyControl{Study: "a", Verb: "stop"}); err != nil {
+			t.Error(err)
+		}
+	})
 }

@@ -178,11 +178,6 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 			return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: cause.Code, Message: cause.Message, Hint: cause.Hint})
 		}
 	}
-	if ctl.Verb == "extend" {
-		if mistake := p.Quota.trials("/data/trials", ctl.Trials); mistake != nil {
-			return p.reject(ctx, c, *mistake)
-		}
-	}
 	refusal, err := p.send(ctx, key, &ctl)
 	if errors.Is(err, errStuck) && errors.Is(err, events.ErrFull) {
 		return p.reject(ctx, c, events.Mistake{Pointer: "/data/verb", Code: "full", Message: err.Error(), Hint: messages.FullHint})
@@ -195,6 +190,9 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 	}
 	if err != nil {
 		return err
+	}
+	if mistake := p.Quota.refusal(&ctl, refusal); mistake != nil {
+		return p.reject(ctx, c, *mistake)
 	}
 	if refusal != nil {
 		m := events.Mistake{

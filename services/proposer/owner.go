@@ -343,6 +343,9 @@ func (o *owner) asked(ctx context.Context, p *events.TrialsProposed, since time.
 func (o *owner) request(ctx context.Context, c *events.StudyControl) ownerReply {
 	// Once for all batches of a request: the commands of all studies wait for it.
 	designs := sync.OnceValues(func() (map[int]events.Design, error) { return o.designs(ctx, c.Retry) })
+	if refusal := o.overQuota(c); refusal != nil {
+		return ownerReply{refusal: refusal}
+	}
 	for {
 		before := o.logSeq
 		var e events.Payload

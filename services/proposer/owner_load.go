@@ -105,6 +105,7 @@ func (o *owner) refresh(ctx context.Context) error {
 // open makes the machine of the run's specification.
 func (o *owner) open(ctx context.Context, accepted *events.StudyAccepted) error {
 	spec := &accepted.Spec
+	o.proposer.belongs(o, accepted.Owner)
 	// A run that is to be cancelled is one in any case, and does nothing.
 	if err := events.CheckSpec(spec, o.proposer.Local || o.proposer.Files); err != nil && !o.cancelling {
 		return err
@@ -137,7 +138,7 @@ func (o *owner) open(ctx context.Context, accepted *events.StudyAccepted) error 
 	o.machine, err = study.New(study.Config{
 		Spec: spec, Run: o.key.Run, Algorithm: algorithm, Checker: checker, Baseline: baselineOf(o.proposer.Catalog, spec),
 		Features: template.Features, Knowledge: knowledge,
-		InFlight: inFlight, FrontRoom: events.FrontRoom(o.proposer.Bus.MaxPayload()),
+		InFlight: inFlight, FrontRoom: events.FrontRoom(o.proposer.Bus.MaxPayload()), MaxTrials: o.proposer.Quota.Trials,
 	})
 	return err
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -212,11 +213,9 @@ func ownerOf(m events.Message) string {
 	return e.Data.Owner
 }
 
-// openRuns returns the latest run of every study, where it has not ended.
-func openRuns(ctx context.Context, log events.Log) ([]openRun, error) {
-	var keys []messages.RunKey
-	open := map[string]int{} // study → index in keys, -1 when it ended
-	latest := map[string]openRun{}
+// openRuns returns every run that has not ended, oldest first. An earlier run of a study
+// is one of them when it was opened again.
+func openRuns(ctx context.Context, log events.Log) (open []openRun, err error) {
 	ended := map[messages.RunKey]bool{}
 	for m, err := range log.Read(ctx, 0, events.BoundsOfRuns("*", "*")...) {
 		if err != nil {
@@ -229,25 +228,14 @@ func openRuns(ctx context.Context, log events.Log) ([]openRun, error) {
 		key := messages.RunKey{Study: s, Run: run}
 		switch kind {
 		case "accepted":
-			if _, known := open[s]; !known {
-				open[s] = len(keys)
-				keys = append(keys, key)
-			}
-			latest[s] = openRun{key, ownerOf(m)}
-			ended[key] = false
+			open = append(open, openRun{key, ownerOf(m)})
 		case "extended":
 			ended[key] = false
 		default:
 			ended[key] = true
 		}
 	}
-	var out []openRun
-	for _, k := range keys {
-		if r := latest[k.Study]; !ended[r.key] {
-			out = append(out, r)
-		}
-	}
-	return out, nil
+	return slices.DeleteFunc(open, func(r openRun) bool { return ended[r.key] }), nil
 }
 
 // owner returns the running owner of a run, and starts it when there is none.

@@ -2,10 +2,13 @@ package proposer
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"apollo/events"
+	"apollo/services/messages"
 	"apollo/services/study"
 )
 
@@ -88,9 +91,10 @@ func (q *Quota) trials(pointer string, n int) *events.Mistake {
 	return nil
 }
 
-// checkStudies refuses one more study of an owner that has enough of them. Each
-// proposer counts those that it drives, which are all that it has heard of.
-func (p *Proposer) checkStudies(name, who string) *events.Mistake {
+// checkStudies refuses one more run of an owner that has enough of them; beside is one
+// that does not count. Each proposer counts those that it drives, which are all that it
+// has heard of.
+func (p *Proposer) checkStudies(who string, beside messages.RunKey) *events.Mistake {
 	if p.Quota.Studies == 0 {
 		return nil
 	}
@@ -98,7 +102,7 @@ func (p *Proposer) checkStudies(name, who string) *events.Mistake {
 	defer p.mu.Unlock()
 	n := 0
 	for key, o := range p.owners {
-		if o.who == who && !o.brief && key.Study != name {
+		if o.who == who && !o.brief && key != beside {
 			n++
 		}
 	}
@@ -117,6 +121,60 @@ func (p *Proposer) belongs(o *owner, who string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o.who = who
+}
+
+func (o *owner) whose() string {
+	o.proposer.mu.Lock()
+	defer o.proposer.mu.Unlock()
+	return o.who
+}
+
+// replaced is the run that a fresh one takes the place of.
+func replaced(earlier []events.StudyAccepted) (key messages.RunKey) {
+	if len(earlier) > 0 {
+		last := &earlier[len(earlier)-1]
+		key = messages.RunKey{Study: last.Study, Run: last.Run}
+	}
+	return key
+}
+
+// quotaError is a request to a run that is refused because of a limit.
+type quotaError struct{ mistake *events.Mistake }
+
+func (e *quotaError) Error() string { return e.mistake.Message }
+
+// refusal is the answer to a request that a run refused because of a limit; nil where
+// it refused it for another reason, or did not.
+func (q *Quota) refusal(ctl *events.StudyControl, refused error) *events.Mistake {
+	if e, ok := errors.AsType[*quotaError](refused); ok {
+		return e.mistake
+	}
+	if e, ok := errors.AsType[*study.TooManyError](refused); ok {
+		pointer := "/data/trials"
+		switch ctl.Verb {
+		case "add":
+			pointer = "/data/designs"
+		case "retry":
+			pointer = "/data/retry"
+		}
+		return q.trials(pointer, e.Trials)
+	}
+	return nil
+}
+
+// overQuota refuses what gives a run more to do where it, or its owner, has enough.
+func (o *owner) overQuota(c *events.StudyControl) error {
+	if o.machine.Knows(c.ID) || !slices.Contains([]string{"resume", "extend", "add", "retry"}, c.Verb) {
+		return nil
+	}
+	mistake := o.tooManyBytes("/data/verb")
+	if state, _ := o.machine.State(); mistake == nil && state.Terminal() {
+		mistake = o.proposer.checkStudies(o.whose(), o.key)
+	}
+	if mistake == nil {
+		return nil
+	}
+	return &quotaError{mistake}
 }
 
 // soon calls f, which reads a request, for as long as that may take. Beyond that
@@ -145,13 +203,21 @@ func (q *Quota) soon(ctx context.Context, f func()) *events.Mistake {
 	}
 }
 
-// checkBytes pauses a run that takes too much of the bus.
-func (o *owner) checkBytes(ctx context.Context) error {
+// tooManyBytes says that a run takes too much of the bus; nil while it does not.
+func (o *owner) tooManyBytes(pointer string) *events.Mistake {
 	most := o.proposer.Quota.StudyBytes
-	if state, _ := o.machine.State(); o.brief || most == 0 || o.bytes <= most || state != study.Running {
+	if most == 0 || o.bytes <= most {
 		return nil
 	}
-	mistake := over("", QuotaStudyBytes, fmt.Sprintf("the log and the results of the run take %d bytes on the bus, at most %d are allowed", o.bytes, most))
+	return over(pointer, QuotaStudyBytes, fmt.Sprintf("the log and the results of the run take %d bytes on the bus, at most %d are allowed", o.bytes, most))
+}
+
+// checkBytes pauses a run that takes too much of the bus.
+func (o *owner) checkBytes(ctx context.Context) error {
+	mistake := o.tooManyBytes("")
+	if state, _ := o.machine.State(); o.brief || mistake == nil || state != study.Running {
+		return nil
+	}
 	return o.append(ctx, "paused", events.StudyPaused{
 		Study: o.key.Study, Run: o.key.Run, Reason: mistake.Message + ": " + mistake.Hint + ", then resume",
 	})

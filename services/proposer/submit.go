@@ -79,7 +79,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := p.checkWebhooks(spec); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
-		if mistake := p.checkStudies(c.study, c.newOwner(earlier).owner); mistake != nil {
+		if mistake := p.checkStudies(c.newOwner(earlier).owner, replaced(earlier)); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
 		if mistake := events.CheckSizes(spec, p.Bus.MaxPayload()); mistake != nil {

@@ -73,8 +73,8 @@ func (m *Machine) add(c *events.StudyControl) (events.Payload, error) {
 	switch {
 	case next < 0:
 		return nil, fmt.Errorf("the study has tried what is asked for already (designs: %d): `apollo trial ls %s` shows its trials", len(all), m.spec.Study)
-	case m.next+len(all) > events.MaxTrials:
-		return nil, fmt.Errorf("the study would have more than %d trials", events.MaxTrials)
+	case m.trials+m.countNew(all) > m.cfg.maxTrials():
+		return nil, m.tooMany(m.trials + m.countNew(all))
 	case m.state == Completed || m.state == Stopped:
 		return events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Trials: m.trials}, nil
 	}
@@ -92,6 +92,17 @@ func (m *Machine) add(c *events.StudyControl) (events.Payload, error) {
 }
 
 func (m *Machine) isNew(a added) bool { return !m.seen.Has(m.space.Key(a.point)) }
+
+// countNew counts those that are not trials yet: a request that comes again has some.
+func (m *Machine) countNew(all []added) int {
+	var fresh space.Set
+	for _, a := range all {
+		if m.isNew(a) {
+			fresh.Add(m.space.Key(a.point))
+		}
+	}
+	return fresh.Len()
+}
 
 // addFrom adds the first of the designs that make one batch: those that were
 // measured elsewhere need no work item, and are not bound to the size of one.

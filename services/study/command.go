@@ -45,6 +45,15 @@ func (m *Machine) Command(c *events.StudyControl) (events.Payload, error) {
 	return nil, refused
 }
 
+// TooManyError refuses what would give a study more trials than it may have.
+type TooManyError struct{ Trials, Most int }
+
+func (e *TooManyError) Error() string {
+	return fmt.Sprintf("the study would have %d trials: at most %d", e.Trials, e.Most)
+}
+
+func (m *Machine) tooMany(trials int) error { return &TooManyError{trials, m.cfg.maxTrials()} }
+
 func (m *Machine) errRemoved() error {
 	return fmt.Errorf("run %s of study %s is being removed", m.cfg.Run, m.spec.Study)
 }
@@ -71,8 +80,8 @@ func (m *Machine) extend(c *events.StudyControl) (events.Payload, error) {
 	switch {
 	case m.state == Cancelled || m.state == Failed:
 		return nil, fmt.Errorf("study %s is %s: it cannot be extended", m.spec.Study, m.state)
-	case c.Trials > events.MaxTrials:
-		return nil, fmt.Errorf("%d trials are too many: at most %d", c.Trials, events.MaxTrials)
+	case c.Trials > m.cfg.maxTrials():
+		return nil, m.tooMany(c.Trials)
 	case c.Trials < m.trials:
 		return nil, fmt.Errorf("study %s has a budget of %d trials: extend takes the new total, not less than that", m.spec.Study, m.trials)
 	}

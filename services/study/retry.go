@@ -58,8 +58,6 @@ func (m *Machine) toVoid(c *events.StudyControl) (left []int, open events.Payloa
 		return nil, nil, m.errSharing()
 	case len(c.Retry) == 0 || len(c.Retry) > events.MaxAdded:
 		return nil, nil, fmt.Errorf("%d trials are to be measured anew: want 1 to %d in one request", len(c.Retry), events.MaxAdded)
-	case m.next+len(c.Retry) > events.MaxTrials:
-		return nil, nil, fmt.Errorf("the study would have more than %d trials", events.MaxTrials)
 	}
 	for _, t := range c.Retry {
 		if err := m.canVoid(t); err != nil {
@@ -72,6 +70,8 @@ func (m *Machine) toVoid(c *events.StudyControl) (left []int, open events.Payloa
 	switch {
 	case len(left) == 0:
 		return nil, nil, fmt.Errorf("what is asked for is measured anew already (trials: %d)", len(c.Retry))
+	case m.trials+len(left) > m.cfg.maxTrials():
+		return nil, nil, m.tooMany(m.trials + len(left))
 	case m.state == Completed || m.state == Stopped:
 		return nil, events.StudyExtended{Study: m.spec.Study, Run: m.cfg.Run, Trials: m.trials}, nil
 	}

@@ -57,6 +57,16 @@ type Config struct {
 	// FrontRoom is what a front may take in an event, in bytes; 0 means
 	// events.MaxFrontBytes.
 	FrontRoom int
+	// MaxTrials is how many trials requests may give the study in all, below
+	// events.MaxTrials; 0 means no bound beside that.
+	MaxTrials int
+}
+
+func (c *Config) maxTrials() int {
+	if c.MaxTrials <= 0 {
+		return events.MaxTrials
+	}
+	return min(c.MaxTrials, events.MaxTrials)
 }
 
 // parallelism is the number of batches without an answer at most.
