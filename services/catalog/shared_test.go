@@ -2,7 +2,9 @@ package catalog_test
 
 import (
 	"runtime"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"apollo/evaluator"
 	"apollo/evaluator/template"
@@ -94,3 +96,47 @@ func narrowed(params []space.Param) []space.Param {
 	out[0].Values = out[0].Values[:1]
 	return out
 }
+
+// Who binds slowly holds up those alone who ask the same.
+func TestASlowEvaluatorHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		slow := &slowly{end: make(chan struct{})}
+		c := catalog.Catalog{
+			Templates: []evaluator.Template{{Name: "slow", Backend: slow}, {Name: "quick", Backend: &slowly{}}},
+			Network:   workload.Sized, Shared: catalog.NewShared(),
+		}
+		bound := make(chan evaluator.Evaluator, 2)
+		for range 2 {
+			go func() {
+				e, _ := c.Bind(&events.Spec{Template: "slow"}, nil)
+				bound <- e
+			}()
+		}
+		synctest.Wait()
+		if e, err := c.Bind(&events.Spec{Template: "quick"}, nil); err != nil || e == nil {
+			t.Errorf("%v, %v beside a slow one", e, err)
+		}
+		close(slow.end)
+		if a, b := <-bound, <-bound; a == nil || a != b || slow.times.Load() != 1 {
+			t.Errorf("two who ask the same have %p and %p, bound %d times", a, b, slow.times.Load())
+		}
+	})
+}
+
+// slowly is a backend that binds when it is told to; nil is at once.
+type slowly struct {
+	evaluator.Backend
+	evaluator.Evaluator
+	end   chan struct{}
+	times atomic.Int32
+}
+
+func (s *slowly) New(evaluator.Task) (evaluator.Evaluator, error) {
+	if s.times.Add(1); s.end != nil {
+		<-s.end
+	}
+	return s, nil
+}
+
+func (s *slowly) Check([]space.Value, []float64) {}
