@@ -72,8 +72,11 @@ func (p *roleGroup) serve(ctx context.Context, r role) {
 	p.once.Do(func() { close(p.broken) })
 }
 
+// errLate: services were left behind at the end.
+var errLate = errors.New("some services did not end")
+
 // stop ends the roles in order and returns what broke. Roles that take longer
-// than drainTimeout are left behind: everything durable is on disk.
+// than drainTimeout are left behind, which is an errLate: everything durable is on disk.
 func (p *roleGroup) stop() error {
 	done := make(chan struct{})
 	go func() {
@@ -87,11 +90,24 @@ func (p *roleGroup) stop() error {
 	select {
 	case <-done:
 	case <-time.After(drainTimeout):
-		late = fmt.Errorf("some services did not end within %s", drainTimeout)
+		late = fmt.Errorf("%w within %s", errLate, drainTimeout)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return errors.Join(append(p.errs, late)...)
+}
+
+// stopAfter is stop for who has an answer, or says why there is none: services that are
+// left behind take nothing from it, and are a warning.
+func (p *roleGroup) stopAfter(log *slog.Logger) error {
+	err := p.stop()
+	if !errors.Is(err, errLate) {
+		return err
+	}
+	log.Warn(errLate.Error(), "within", drainTimeout)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return errors.Join(p.errs...)
 }
 
 // proposer returns the proposer of this process.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"runtime"
 	"strings"
 	"time"
@@ -191,7 +192,7 @@ func (r *runner) attempt(ctx context.Context) (view *client.StudyView, err error
 		err = errLeft
 	}
 	if r.process != nil {
-		if stopErr := r.process.stop(); !left {
+		if stopErr := r.process.stopAfter(r.app.Logger(r.command, slog.LevelWarn)); !left {
 			err = errors.Join(err, stopErr)
 		}
 	}
