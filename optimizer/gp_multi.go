@@ -312,11 +312,12 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 }
 
 // usual returns which values are outliers in no objective, as the first n records
-// have them; see outliersFrom. As the best design is none with one objective, no
-// design of the front is one: what is no better in an objective than the worst of
-// these belongs to the landscape.
+// have them; see outliersFrom. Mostly no design of the front is one, as the best design is
+// none with one objective: what is no better in an objective than the worst of
+// these belongs to the landscape. But one that is behind a wide gap in an objective is on
+// the front for another one only: the reference would follow it there.
 func (s *multiObjectiveGP) usual(n int) func(values []float64) bool {
-	limits := make([]float64, s.objectives)
+	limits, gaps := make([]float64, s.objectives), make([]float64, s.objectives)
 	for k := range limits {
 		var values []float64
 		for i := range s.records[:n] {
@@ -324,7 +325,7 @@ func (s *multiObjectiveGP) usual(n int) func(values []float64) bool {
 				values = append(values, v[k])
 			}
 		}
-		limits[k] = surrogate.OutlierLimit(values)
+		limits[k], gaps[k] = surrogate.OutlierLimit(values), surrogate.GapLimit(values)
 	}
 	var feasibles [][]float64
 	for i := range s.records[:n] {
@@ -334,7 +335,9 @@ func (s *multiObjectiveGP) usual(n int) func(values []float64) bool {
 	}
 	for _, i := range pareto.Front(feasibles) {
 		for k, v := range feasibles[i] {
-			limits[k] = max(limits[k], math.Nextafter(v, math.Inf(1)))
+			if v < gaps[k] {
+				limits[k] = max(limits[k], math.Nextafter(v, math.Inf(1)))
+			}
 		}
 	}
 	return func(values []float64) bool {

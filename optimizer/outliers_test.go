@@ -110,6 +110,40 @@ func TestFrontIsNoOutlier(t *testing.T) {
 	}
 }
 
+// A penalty that is the best in another objective is on the front, and an outlier all the same:
+// the reference of gains would lie behind it.
+func TestPenaltyOnFrontIsOutlier(t *testing.T) {
+	t.Parallel()
+	reference := func(penalty []float64) (*multiObjectiveGP, []float64) {
+		t.Helper()
+		s := start(t, GP{}, Problem{Space: grid(t, 3, 8), Seed: 1, Objectives: 2}).(*multiObjectiveGP)
+		tell := func(i uint64, values []float64) {
+			s.Tell(Observation{Point: s.problem.Space.At(20 * i), Status: Measured, Values: values, Trial: int(i)})
+		}
+		for i := range uint64(20) {
+			tell(i, []float64{10 + float64(i), 40 - float64(i)})
+		}
+		if penalty != nil {
+			tell(20, penalty)
+		}
+		gain, err := s.hypervolumeGain(constrainedRank(s.records), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s, gain.reference
+	}
+	_, want := reference(nil)
+	for _, penalty := range [][]float64{{1e9, 1}, {math.MaxFloat64, 1}, {1, 3600}} {
+		s, got := reference(penalty)
+		if s.usual(len(s.records))(penalty) {
+			t.Errorf("%v is no outlier", penalty)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("with %v the reference is %v, without %v", penalty, got, want)
+		}
+	}
+}
+
 // A penalty in a constrained metric is no distance from the border: designs that
 // answer with one teach the same as designs that say they cannot run.
 func TestWildViolationsAreApart(t *testing.T) {

@@ -29,12 +29,19 @@ const (
 // must be 20 times the range of at least three values. The worst value is also
 // one, without a gap, where it comes three times and more than twice as often as
 // any of the worse half of the others. It takes O(n log n) time.
-func OutlierLimit(labels []float64) float64 {
+func OutlierLimit(labels []float64) float64 { return limit(labels, true) }
+
+// GapLimit is OutlierLimit where many designs may well have the worst value that a good one
+// has, such as a price or a number of chips: that labels are the same says nothing, the
+// gap is a factor of 20.
+func GapLimit(labels []float64) float64 { return limit(labels, false) }
+
+func limit(labels []float64, ties bool) float64 {
 	sorted := slices.Clone(labels)
 	slices.Sort(sorted)
 	limit, n := math.Inf(1), len(sorted)
 	for n > 0 {
-		at := outlyingFrom(sorted[:n], (len(sorted)+1)/2)
+		at := outlyingFrom(sorted[:n], (len(sorted)+1)/2, ties)
 		if at == n {
 			break
 		}
@@ -44,10 +51,11 @@ func OutlierLimit(labels []float64) float64 {
 }
 
 // outlyingFrom is the position of the first outlier behind the last gap, or the
-// number of labels. Behind fewer than half labels there must be a plateau.
-func outlyingFrom(sorted []float64, half int) int {
+// number of labels. Behind fewer than half labels there must be a plateau. ties
+// says that equal labels need no gap, or a smaller one.
+func outlyingFrom(sorted []float64, half int, ties bool) int {
 	n := len(sorted)
-	if worst, _ := slices.BinarySearch(sorted, sorted[n-1]); n-worst >= plateauTies && worst >= 3 && n-worst > 2*longestTie(sorted[worst/2:worst]) {
+	if worst, _ := slices.BinarySearch(sorted, sorted[n-1]); ties && n-worst >= plateauTies && worst >= 3 && n-worst > 2*longestTie(sorted[worst/2:worst]) {
 		return worst
 	}
 	place, linear := scaleOf(sorted)
@@ -57,11 +65,12 @@ func outlyingFrom(sorted []float64, half int) int {
 			distinct++
 		}
 		gap, spread := place(sorted[i])-place(sorted[i-1]), place(sorted[i-1])-place(sorted[0])
-		factor := outlyingGap
-		if plateau := 2*distinct <= n-i; plateau {
-			factor = plateauGap
-		} else if i < half {
+		factor, plateau := outlyingGap, 2*distinct <= n-i
+		if !plateau && i < half {
 			continue
+		}
+		if plateau && ties {
+			factor = plateauGap
 		}
 		if linear && sorted[i-1] > sorted[0] && i > 2 && gap/outlyingGap > spread ||
 			!linear && gap > math.Log(float64(factor)) && gap > spread {

@@ -47,6 +47,28 @@ func TestOutlierLimit(t *testing.T) {
 	}
 }
 
+// Ties are no outliers of a gap; what lies behind one that is wide is.
+func TestGapLimit(t *testing.T) {
+	t.Parallel()
+	inf := math.Inf(1)
+	for _, c := range []struct {
+		name   string
+		labels []float64
+		want   float64
+	}{
+		{"a number of chips", []float64{1, 2, 4, 8, 8, 8, 8, 8}, inf},
+		{"a plateau not far off", []float64{150, 3600, 160, 290, 3600}, inf},
+		{"both, and a penalty", []float64{1, 2, 8, 8, 8, 8, 1e9}, 1e9},
+		{"most are penalties", []float64{1, 1.5, 1e12, 1e12, 1e12, 1e12}, 1e12},
+		{"one in both signs", []float64{-2, -1, 1, 2, 1e12}, 1e12},
+		{"wide, but even", []float64{1, 10, 100, 1e3, 1e4, 1e5}, inf},
+	} {
+		if got := GapLimit(c.labels); got != c.want {
+			t.Errorf("%s: the limit of %v is %v, want %v", c.name, c.labels, got, c.want)
+		}
+	}
+}
+
 func TestDrawIn(t *testing.T) {
 	t.Parallel()
 	ordinary := []float64{1, 2, 3, 4, 5, 1e9}

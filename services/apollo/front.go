@@ -73,11 +73,24 @@ func (f *frontJSON) sizeText(spec *events.Spec) string {
 	if f.Hypervolume == nil {
 		return text + "; the hypervolume has no reference before ten trials are feasible"
 	}
-	var corner []string
-	for _, o := range spec.Objectives {
-		corner = append(corner, cli.Quantity(f.Reference[o.Metric], spec.Metrics[spec.MetricIndex(o.Metric)].Unit))
+	text = fmt.Sprintf("%s, hypervolume %s up to %s", text, volumeText(spec, *f.Hypervolume), cli.Corner(spec, f.Reference))
+	if n := f.beyond(spec); n > 0 {
+		text += fmt.Sprintf("; %s beyond it add nothing", cli.Count(n))
 	}
-	return fmt.Sprintf("%s, hypervolume %s up to (%s)", text, volumeText(spec, *f.Hypervolume), strings.Join(corner, ", "))
+	return text
+}
+
+// beyond is how many designs of the front are no better than the reference in an objective.
+func (f *frontJSON) beyond(spec *events.Spec) (n int) {
+	for i := range f.Front {
+		if slices.ContainsFunc(spec.Objectives, func(o events.Objective) bool {
+			v, corner := f.Front[i].Metrics[o.Metric], f.Reference[o.Metric]
+			return v == corner || (v > corner) == (o.Goal == "minimize")
+		}) {
+			n++
+		}
+	}
+	return n
 }
 
 const (

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"apollo/events"
 	"apollo/events/unit"
 )
 
@@ -152,4 +153,13 @@ func Percent(v float64) string {
 		text = "0.0"
 	}
 	return text + " %"
+}
+
+// Corner writes a reference point of the objectives for people.
+func Corner(spec *events.Spec, reference map[string]float64) string {
+	var values []string
+	for _, o := range spec.Objectives {
+		values = append(values, Quantity(reference[o.Metric], spec.Metrics[spec.MetricIndex(o.Metric)].Unit))
+	}
+	return "(" + strings.Join(values, ", ") + ")"
 }

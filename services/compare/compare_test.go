@@ -104,6 +104,21 @@ func TestCompareSeveralObjectives(t *testing.T) {
 	}
 }
 
+// A penalty on a front does not make the fronts of all studies alike.
+func TestComparePenalty(t *testing.T) {
+	t.Parallel()
+	both := []string{"minimize", "minimize"}
+	a := comparedOf("a", both, []float64{1, 8}, []float64{2, 6}, []float64{4, 3}, []float64{1e9, 1})
+	b := comparedOf("b", both, []float64{2, 8}, []float64{3, 7}, []float64{4, 6})
+	r, err := Of([]*Study{a, b})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(map[string]float64{"latency_s": 4.3, "rate": 8.7}, r.Reference, cmp.Comparer(near)); diff != "" {
+		t.Errorf("reference (-want +got):\n%s", diff)
+	}
+}
+
 // Neither a trial that was measured anew nor one whose fidelity does not count could be
 // feasible: shares are of the others, and all of them cost something.
 func TestSharesOfTrialsThatCouldBeFeasible(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"apollo/events"
 	"apollo/optimizer/pareto"
 	"apollo/services/cli"
+	"apollo/services/study"
 )
 
 // Report is the answer of `compare -o json`.
@@ -21,7 +22,8 @@ type Report struct {
 	// hypervolumes; null when none has one.
 	Level *float64 `json:"level" jsonschema:"nullable"`
 	// Reference is the corner of all hypervolumes: a tenth of the range of all
-	// fronts behind their worst values. Only with several objectives.
+	// fronts behind their worst values, without those that are worse by far than all
+	// others, as penalties are. Only with several objectives.
 	Reference map[string]float64 `json:"reference,omitempty"`
 	Studies   []StudyReport      `json:"studies"`
 	// Arms are the studies by what they are but for their seeds.
@@ -174,30 +176,14 @@ func volumes(steps []step, corner []float64) []float64 {
 	return curve
 }
 
-// commonReference lies behind the worst values of all fronts, by a tenth of
-// their range, so that every end of every front counts.
+// commonReference is the corner of all fronts, so that every end of every front counts
+// but what is no part of the landscape.
 func commonReference(studies []*Study) []float64 {
 	var all [][]float64
 	for _, c := range studies {
 		all = append(all, c.front...)
 	}
-	const margin = 0.1 // as is common
-	corner := pareto.Nadir(all)
-	for k := range corner {
-		least := corner[k]
-		for _, p := range all {
-			least = min(least, p[k])
-		}
-		span := corner[k] - least
-		if span == 0 { // all alike: a tenth of the value, or of 1
-			span = math.Abs(corner[k])
-		}
-		if span == 0 {
-			span = 1
-		}
-		corner[k] = min(corner[k]+margin*span, math.MaxFloat64)
-	}
-	return corner
+	return study.Corner(all)
 }
 
 func referenceOf(spec *events.Spec, corner []float64) map[string]float64 {

@@ -63,11 +63,7 @@ func (r *Report) Text(w io.Writer, p cli.Paint) {
 	}
 	g.Text(w, p)
 	if several && r.Level != nil {
-		var corner []string
-		for _, o := range r.Objectives {
-			corner = append(corner, cli.Quantity(r.Reference[o.Metric], o.Unit))
-		}
-		fmt.Fprintf(w, "\nhypervolume up to (%s); joint: on the front of all studies together\n", strings.Join(corner, ", "))
+		fmt.Fprintf(w, "\nhypervolume up to %s; joint: on the front of all studies together\n", cli.Corner(r.spec, r.Reference))
 	}
 	for i := range r.Studies {
 		s := &r.Studies[i]

@@ -225,7 +225,7 @@ func drawCompared(r *compare.Report, shots []*snapshot) *picture {
 	o := r.Objectives[0]
 	c := &draw.Chart{Title: "Best so far", X: trialsAxis("trials"), Y: draw.Axis{Title: shortName(shots[0].spec, o.Metric), Log: true, Text: func(v float64) string { return signs(r.ValueText(&v)) }}}
 	if len(r.Objectives) > 1 {
-		c.Title, c.Y.Title = "Hypervolume so far", "hypervolume"
+		c.Title, c.Y.Title = "Hypervolume so far up to "+signs(cli.Corner(shots[0].spec, r.Reference)), "hypervolume"
 	}
 	line := func(name string, arm int, curve []compare.Point, last int) draw.Series {
 		var marks []Mark

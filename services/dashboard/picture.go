@@ -161,7 +161,7 @@ func (s *snapshot) drawVolume() *picture {
 		shares[i].Value = 100 * s.best[i].Value / max(s.best[len(s.best)-1].Value, math.SmallestNonzeroFloat64)
 	}
 	return pictured(&draw.Chart{
-		Title: "Hypervolume of the front", X: trialsAxis("trial"), Y: shareAxis("of the last"),
+		Title: "Hypervolume of the front up to " + signs(cli.Corner(s.spec, s.view.Reference)), X: trialsAxis("trial"), Y: shareAxis("of the last"),
 		Series: []draw.Series{stairs("hypervolume so far", "best", shares, last)},
 	})
 }

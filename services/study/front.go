@@ -6,6 +6,7 @@ import (
 
 	"apollo/events"
 	"apollo/optimizer/pareto"
+	"apollo/optimizer/surrogate"
 )
 
 // Front is the answer of a study with several objectives: the feasible trials
@@ -14,8 +15,8 @@ import (
 // in order.
 //
 // An objective's reference is the specification's. Where that says none, it is
-// fixed by the first ten feasible trials: a tenth of their range behind the
-// worst of them, as it will be for every front of the study from then on.
+// fixed by the first ten feasible trials, see Corner, as it will be for every front of
+// the study from then on.
 type Front struct {
 	spec      *events.Spec
 	reference []float64   // to be minimised; nil while one is not known
@@ -32,10 +33,10 @@ type member struct {
 
 const (
 	// earlyTrials feasible trials fix what the specification leaves open, and
-	// earlyMargin is the share of their range behind the worst. Chosen: early
+	// margin is the share of a range that a corner lies behind it. Chosen: early
 	// enough for a plateau to be judged, and the margin that is common.
 	earlyTrials = 10
-	earlyMargin = 0.1
+	margin      = 0.1
 )
 
 // NewFront returns the empty front of a study with two objectives or more.
@@ -49,15 +50,39 @@ func NewFront(spec *events.Spec) *Front {
 
 // fix sets the reference point; points are the early trials.
 func (f *Front) fix(points [][]float64) {
-	f.reference = make([]float64, len(f.spec.Objectives))
+	if points != nil {
+		f.reference = Corner(points)
+	} else {
+		f.reference = make([]float64, len(f.spec.Objectives))
+	}
 	for i, o := range f.spec.Objectives {
 		if o.Reference != nil {
 			f.reference[i] = minimised(o, *o.Reference)
-			continue
 		}
+	}
+	f.early = nil
+	f.volume = pareto.Hypervolume(f.points(), f.reference)
+}
+
+// Corner lies a tenth of the range of points, which are to be minimised, behind the worst
+// of them. What is worse by far than all others in an objective, such as a penalty for designs
+// that do not work, is not of that range: behind it every later gain would be nothing.
+func Corner(points [][]float64) []float64 {
+	if len(points) == 0 {
+		return nil
+	}
+	corner := make([]float64, len(points[0]))
+	values := make([]float64, len(points))
+	for k := range corner {
+		for i, p := range points {
+			values[i] = p[k]
+		}
+		limit := surrogate.GapLimit(values)
 		least, worst := math.Inf(1), math.Inf(-1)
-		for _, p := range points {
-			least, worst = min(least, p[i]), max(worst, p[i])
+		for _, v := range values {
+			if least = min(least, v); v < limit {
+				worst = max(worst, v)
+			}
 		}
 		span := worst - least
 		if span == 0 { // all alike: a tenth of the value, or of 1
@@ -66,10 +91,9 @@ func (f *Front) fix(points [][]float64) {
 		if span == 0 {
 			span = 1
 		}
-		f.reference[i] = min(worst+earlyMargin*span, math.MaxFloat64)
+		corner[k] = min(worst+margin*span, math.MaxFloat64)
 	}
-	f.early = nil
-	f.volume = pareto.Hypervolume(f.points(), f.reference)
+	return corner
 }
 
 // references are the corners that a specification states, to be minimised: NaN where it

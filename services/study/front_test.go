@@ -180,6 +180,43 @@ func TestOpenReference(t *testing.T) {
 	}
 }
 
+// A penalty among the first trials does not move the reference, whatever its sign and whether
+// the front has it; a worst value that many good designs have does.
+func TestPenaltiesMoveNoReference(t *testing.T) {
+	t.Parallel()
+	open := func(goal string) *events.Spec {
+		return two(func(s *events.Spec) {
+			s.Objectives = []events.Objective{{Metric: "latency_s", Goal: goal}, {Metric: "area_mm2", Goal: "minimize"}}
+		})
+	}
+	for _, c := range []struct {
+		name, goal string
+		sign       float64
+		answers    [][]float64 // the last ones of the first ten
+		want       float64     // of latency
+	}{
+		{"none", "minimize", 1, nil, 19.9},
+		{"two of both objectives", "minimize", 1, [][]float64{{1e9, 1e9}, {1e9, 1e9}}, 17.7},
+		{"on the front", "minimize", 1, [][]float64{{1e9, 1}}, 18.8},
+		{"the largest number", "minimize", 1, [][]float64{{math.MaxFloat64, 1}}, 18.8},
+		{"six of two kinds", "minimize", 1, [][]float64{{3600, 1}, {3600, 1}, {3600, 1}, {1e9, 1}, {1e9, 1}, {1e9, 1}}, 13.3},
+		{"of a reward", "maximize", -1, [][]float64{{-1e9, 1}, {-1e9, 1}}, 17.7},
+		{"as often as a number of chips", "minimize", 1, [][]float64{{60, 1}, {60, 2}, {60, 3}, {60, 4}}, 65},
+	} {
+		f := study.NewFront(open(c.goal))
+		for i := range 10 {
+			values := []float64{c.sign * float64(10+i), float64(20 - i)}
+			if k := i - 10 + len(c.answers); k >= 0 {
+				values = c.answers[k]
+			}
+			f.Add(i, events.Design{{Num: 1}, {Num: 2}, {Label: "ws"}}, values)
+		}
+		if got := f.Reference()["latency_s"]; math.Abs(got-c.sign*c.want) > 1e-9 {
+			t.Errorf("%s: the reference of latency is %v, want %v", c.name, got, c.sign*c.want)
+		}
+	}
+}
+
 // An event holds as much of a front as fits, spread over it, and its size.
 func TestBriefFitsIntoAnEvent(t *testing.T) {
 	t.Parallel()
