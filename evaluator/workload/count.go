@@ -73,11 +73,11 @@ func (l *Layer) WidthOfWeights(p Precision) int64 {
 	return cmp.Or(l.WeightBits, p.WithDefaults().Weights)
 }
 
-// WeightBytes returns the bytes of the weights at their width and of the bias
-// at p.Accumulators bits (4 bytes per K by default).
+// WeightBytes returns the bytes of the weights at their width with their scales,
+// and of the bias at p.Accumulators bits (4 bytes per K by default).
 func (l *Layer) WeightBytes(p Precision) int64 {
 	p = p.WithDefaults()
-	return bytesOf(l.WeightElements(), l.WidthOfWeights(p)) + bytesOf(l.BiasElements(), p.Accumulators)
+	return bytesOf(l.WeightElements(), l.WidthOfWeights(p)) + l.ScaleBytes + bytesOf(l.BiasElements(), p.Accumulators)
 }
 
 // OutputElements returns the elements that the layer writes: those of its

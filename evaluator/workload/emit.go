@@ -195,7 +195,7 @@ func (l *lowering) dense(n *graph.Node) error {
 		if _, ok := product(maxElements, d.M, d.C); !ok || have.size.elements() != d.M*d.C {
 			return nodeError(n, "reads %v where its shape says %d x %d", have.size, d.M, d.C)
 		}
-		l.write(n, Layer{Op: GEMM, M: d.M, K: d.K, C: d.C, Act: n.Act, NoBias: !n.Bias, WeightBits: n.WeightBits, Idle: n.Idle}, have.id)
+		l.write(n, Layer{Op: GEMM, M: d.M, K: d.K, C: d.C, Act: n.Act, NoBias: !n.Bias, WeightBits: n.WeightBits, Idle: n.Idle, ScaleBytes: n.ScaleBytes}, have.id)
 		return nil
 	}
 	for _, p := range [][2]int64{{d.N, d.C}, {d.N, d.K}} {
@@ -210,6 +210,7 @@ func (l *lowering) dense(n *graph.Node) error {
 	y := Layer{
 		Op: GroupConv, N: 1, K: d.N * d.K, C: d.C, P: 1, Q: d.M, R: 1, S: 1, H: 1, W: d.M, Groups: d.N,
 		Stride: [2]int64{1, 1}, Dilation: [2]int64{1, 1}, Act: n.Act, NoBias: !n.Bias, WeightBits: n.WeightBits, Idle: n.Idle,
+		ScaleBytes: n.ScaleBytes,
 	}
 	if d.C == 1 {
 		y.Op = DepthwiseConv

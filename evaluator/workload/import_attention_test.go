@@ -191,8 +191,9 @@ func TestImportLanguageModelParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := w.Totals(); got.MACs != 6*32*24 || got.WeightBytes != 32*24/2 {
-		t.Errorf("%d MACs, %d bytes of weights, want 4608 and 384", got.MACs, got.WeightBytes)
+	// A scale of 32 bits for each block of 16 weights comes in with them.
+	if got := w.Totals(); got.MACs != 6*32*24 || got.WeightBytes != 32*24/2+48*4 || got.Params != 32*24 {
+		t.Errorf("%d MACs, %d parameters, %d bytes of weights, want 4608, 768 and 576", got.MACs, got.Params, got.WeightBytes)
 	}
 	for _, turned := range []bool{false, true} {
 		keys := []modeltest.ONNXNode{

@@ -48,7 +48,7 @@ func TestImportExperts(t *testing.T) {
 	}{
 		{"one token", false, false, 1, attrs{}, 2 * 2 * each, 8 * 2 * each * 4},
 		{"a hundred", false, false, 100, attrs{"activation_type": "silu"}, 100 * 2 * 2 * each, 8 * 2 * each * 4},
-		{"gated, packed", true, true, 1, attrs{"activation_type": "swiglu", "expert_weight_bits": int64(4)}, 2 * 3 * each, 8 * 3 * each / 2},
+		{"gated, packed", true, true, 1, attrs{"activation_type": "swiglu", "expert_weight_bits": int64(4)}, 2 * 3 * each, 8*3*each/2 + 2*(64+16)*4}, // a scale for each column of those that are read
 	} {
 		w, report, err := workload.Import("m", mixtureOf(c.quantised, c.fused, c.tokens, c.attributes).Bytes(), workload.ImportOptions{Strict: true})
 		if err != nil {

@@ -138,6 +138,10 @@ func (l *Layer) checkFields() error {
 	switch {
 	case l.Idle < 0 || l.Idle > maxElements:
 		return fmt.Errorf("idle is %d, want 0 to 2^40", l.Idle)
+	case l.ScaleBytes < 0 || l.ScaleBytes > maxElements:
+		return fmt.Errorf("scale_bytes is %d, want 0 to 2^40", l.ScaleBytes)
+	case l.ScaleBytes > 0 && !l.Op.HasWeights():
+		return fmt.Errorf("scale_bytes is %d, but op %s has no weights", l.ScaleBytes, l.Op)
 	case l.Fused && (l.Op == View || l.appends()):
 		return fmt.Errorf("fused is set, but op %s makes no tensor", l.Op)
 	case l.Fn == Append && l.Op == Copy && len(l.In) < 2:

@@ -178,6 +178,9 @@ type Layer struct {
 	// run: the rows of an embedding that no token names, the experts that no
 	// token chooses.
 	Idle int64 `json:"idle,omitempty" yaml:"idle,omitempty"`
+	// ScaleBytes is what comes in with the weights beside them: scales and zero
+	// points of blocks of weights. They are no parameters.
+	ScaleBytes int64 `json:"scale_bytes,omitempty" yaml:"scale_bytes,omitempty"`
 	// In names the inputs and layers whose outputs this one reads, in order.
 	In []string `json:"in" yaml:"in,flow"`
 

@@ -144,6 +144,8 @@ type Node struct {
 	Const int64
 	// Idle counts weights of a Dense that are stored and not read in a run.
 	Idle int64
+	// ScaleBytes is what comes in with the weights of a Dense beside them.
+	ScaleBytes int64
 	// Spatial belongs to Pad.
 	Spatial bool
 	// Fused says that the output need not become a tensor outside the chip: the

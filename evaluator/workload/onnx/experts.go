@@ -57,29 +57,29 @@ func (n *node) experts(m mixture) {
 	}
 	read, each := graph.Experts(experts, chosen, tokens)
 	n.set(0, x)
-	product := func(suffix string, in int, k, c int64, bias bool, act string) int {
+	product := func(suffix string, in, matrix int, k, c int64, bias bool, act string) int {
 		out := n.inner(suffix, each, read*k)
 		n.emit(graph.Node{
 			Op: graph.Dense, In: []int{in}, Out: []int{out}, Bias: bias, Act: act, WeightBits: cmp.Or(m.bits, n.bits(m.up)),
-			Dims: graph.Dims{N: read, M: each, K: k, C: c}, Idle: (experts - read) * k * c,
+			Dims: graph.Dims{N: read, M: each, K: k, C: c}, Idle: (experts - read) * k * c, ScaleBytes: n.blockScales(m, matrix, experts, k*c) * read,
 		})
 		return out
 	}
 	y := n.inner(".dispatch", each, read*width)
 	n.emit(graph.Node{Op: graph.Copy, Fn: "dispatch", In: n.in[:2], Out: []int{y}})
 	act, gated := n.expertActivation(), n.has(m.gate) || n.fused(m, experts, width, inner)
-	hidden := product(".up", y, inner, width, n.has(m.upBias), act)
+	hidden := product(".up", y, m.up, inner, width, n.has(m.upBias), act)
 	if gated {
-		bias := m.upBias // of gate and values in one matrix
+		from, bias := m.up, m.upBias // gate and values in one matrix
 		if n.has(m.gate) {
-			bias = m.gateBias
+			from, bias = m.gate, m.gateBias
 		}
-		second := product(".gate", y, inner, width, n.has(bias), "")
+		second := product(".gate", y, from, inner, width, n.has(bias), "")
 		both := n.inner(".gated", each, read*inner)
 		n.emit(graph.Node{Op: graph.Eltwise, Fn: "mul", In: []int{hidden, second}, Out: []int{both}})
 		hidden = both
 	}
-	down := product(".down", hidden, width, inner, n.has(m.downBias), "")
+	down := product(".down", hidden, m.down, width, inner, n.has(m.downBias), "")
 	n.emit(graph.Node{Op: graph.Reduce, Fn: "sum", In: []int{down, n.in[1]}, Out: n.out[:1]})
 }
 
@@ -91,6 +91,16 @@ func (n *node) matrix(m mixture, i int, experts int64) int64 {
 		stored = stored * byteBits / m.bits
 	}
 	return stored
+}
+
+// blockScales returns the bytes of the scales of so many weights of an expert: those
+// behind the packed matrix in input i, which may hold as many again.
+func (n *node) blockScales(m mixture, i int, experts, weights int64) int64 {
+	if m.bits == 0 {
+		return 0
+	}
+	parts := max(n.matrix(m, i, experts)/max(weights, 1), 1)
+	return n.bytes(i+1) / experts / parts
 }
 
 // innerOf returns the width inside an expert: its second matrix is inner by

@@ -329,3 +329,14 @@ func (n *node) bits(i int) int64 {
 	}
 	return n.g.Tensors[n.in[i]].Bits
 }
+
+// bytes returns the size of those of some inputs that are there.
+func (n *node) bytes(in ...int) (size int64) {
+	const byteBits = 8
+	for _, i := range in {
+		if n.has(i) {
+			size += (n.g.Elements(n.in[i])*n.bits(i) + byteBits - 1) / byteBits
+		}
+	}
+	return size
+}
