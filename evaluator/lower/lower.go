@@ -105,22 +105,21 @@ func HalfBytes(bits int64) int64 {
 func bytesFor(bits int64) int64 { return max(model.CeilDiv(bits, 8), 1) }
 
 // Beside returns the bytes of a layer's tensors that its loops do not know, in
-// words of wordBits where elements take one, and the operand that they are of: a
-// transposed convolution has more outputs than positions of its input, and an LSTM
-// begins with the state of its cells beside the state that its products read.
-func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) (bytes int64, of model.Operand) {
-	var n int64
+// words of wordBits where elements take one, by the operand that they are of: biases
+// and scales, which come in with the filters, the outputs of a transposed convolution beyond the
+// positions of its input, and the state of an LSTM's cells beside the state that its
+// products read.
+func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) (bytes [model.Operands]int64) {
 	bits = bits.WithDefaults()
-	f := bits.Activations
+	size := func(elements, width int64) int64 {
+		return model.CeilDiv(elements*HalfBytes(max(width, wordBits)), 2)
+	}
+	bytes[model.Weights] = size(l.BiasElements(), bits.Accumulators) + l.ScaleBytes
 	switch {
 	case l.Op == workload.Deconv && !l.Fused:
-		f, of = l.OutputFormat(bits).Bits, model.Outputs
-		n = max(l.OutputElements()-l.N*l.H*l.W*l.K, 0)
+		bytes[model.Outputs] = size(max(l.OutputElements()-l.N*l.H*l.W*l.K, 0), l.OutputFormat(bits).Bits)
 	case l.Op == workload.RNN && l.Fn == "lstm" && len(l.In) > 2 && l.InElements >= l.N*(l.M*l.C+2*l.K):
-		n, of = l.N*l.K, model.Inputs
+		bytes[model.Inputs] = size(l.N*l.K, bits.Activations)
 	}
-	if n == 0 {
-		return 0, 0
-	}
-	return model.CeilDiv(n*HalfBytes(max(f, wordBits)), 2), of
+	return bytes
 }

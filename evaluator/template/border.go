@@ -9,26 +9,33 @@ import (
 // without what its fused operands cross it for, and with what the loops do not
 // know. The mapping is that of the layer with tensors in memory, and what it moves
 // of them more than once stays, so that the cost of a fused layer is an upper bound.
-func (m *Machine) border(s *shape, d *Detail) {
-	more := s.aside - min(s.p.FusedBytes(), d.OffChip)
+func (m *Machine) border(s *shape, c *Cost) {
+	more := s.aside() - min(s.p.FusedBytes(), c.OffChip)
 	if more == 0 {
 		return
 	}
-	change := m.ioCycles(d.OffChip+more) - m.ioCycles(d.OffChip)
-	compute, memory, io := d.needs[0], d.needs[1], min(d.needs[2], d.Cycles)
-	others := max(compute, memory)
-	pj := float64(more) * m.DRAMPJPerByte
-	d.OffChip, d.EnergyPJ = d.OffChip+more, d.EnergyPJ+pj
-	d.Cycles = max(d.Cycles+max(io+change, others)-max(io, others), m.ioCycles(d.OffChip))
-	d.split(compute, memory, max(io+change, 0))
+	change := m.ioCycles(c.OffChip+more) - m.ioCycles(c.OffChip)
+	n := &c.needs
+	io := min(n.io, c.Cycles)
+	others := max(n.compute, n.memory)
+	c.OffChip, c.EnergyPJ = c.OffChip+more, c.EnergyPJ+float64(more)*m.DRAMPJPerByte
+	c.Cycles = max(c.Cycles+max(io+change, others)-max(io, others), m.ioCycles(c.OffChip))
+	n.io = max(io+change, 0)
+}
+
+// detailed is border for a cost by parts.
+func (m *Machine) detailed(s *shape, d *Detail) {
+	bytes, pj := d.OffChip, d.EnergyPJ
+	m.border(s, &d.Cost)
+	d.split()
 	for i := range d.Energy {
 		if d.Energy[i].Name == report.OffChip {
-			d.Energy[i].Value += pj
+			d.Energy[i].Value += d.EnergyPJ - pj
 		}
 	}
 	for i := range d.Bytes {
 		if d.Bytes[i].Name == report.OffChip {
-			d.Bytes[i].Value += more
+			d.Bytes[i].Value += d.OffChip - bytes
 		}
 	}
 	for i := range d.Accesses {
@@ -52,8 +59,6 @@ func (s *shape) cross(x *report.Access) {
 		if s.p.Fused[o] {
 			*n -= min(s.p.Elements(o, &s.p.Bound), *n)
 		}
-		if o == s.beside {
-			*n += s.aside / s.p.Bytes[o]
-		}
+		*n += s.beside[o] / s.p.Bytes[o]
 	}
 }

@@ -351,7 +351,7 @@ func TestOrderOfLayers(t *testing.T) {
 }
 
 // Templates without a memory for activations move every tensor of a layer at
-// least once. Their loops know no biases.
+// least once, biases too.
 func TestEveryTensorOfALayerCrosses(t *testing.T) {
 	t.Parallel()
 	onGraphs(t, func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool {
@@ -366,7 +366,6 @@ func TestEveryTensorOfALayerCrosses(t *testing.T) {
 		for _, got := range r.Layers {
 			at := slices.IndexFunc(w.Layers, func(l workload.Layer) bool { return l.ID == got.ID })
 			l := w.Layers[at]
-			l.NoBias = true
 			if l.Stride[0] > l.R || l.Stride[1] > l.S {
 				continue // skips inputs
 			}

@@ -86,7 +86,7 @@ func (m *Machine) detail(s *shape, v *view, goal goal, layer string, g *report.G
 		if d, err = m.given(&s.p, goal, g, mapping); err != nil {
 			err = fmt.Errorf("the mapping of layer %s: %w", layer, err)
 		}
-		m.border(s, &d)
+		m.detailed(s, &d)
 		return d, nil, err
 	}
 	if _, misfit := m.Flow.Find(&s.p, goal, mapping); misfit != nil {
@@ -96,7 +96,7 @@ func (m *Machine) detail(s *shape, v *view, goal goal, layer string, g *report.G
 	if d, err = m.Flow.Detail(&s.p, mapping); err != nil {
 		err = fmt.Errorf("layer %s: the mapper's own mapping is refused: %w", layer, err)
 	}
-	m.border(s, &d)
+	m.detailed(s, &d)
 	return d, nil, err
 }
 
@@ -138,8 +138,9 @@ func addParts(b *report.Breakdown, parts report.Breakdown, scale float64) {
 // vectorDetail is the cost of a layer without multiplications, by parts.
 func (m *Machine) vectorDetail(s *shape) Detail {
 	c, _ := m.layer(s, leastTime())
+	c.needs = needs{compute: model.CeilDiv(s.ops, m.Units), io: m.ioCycles(s.bytes)}
 	d := Detail{Cost: c, Bytes: report.Counts{{Name: report.OffChip, Value: s.bytes}}, Accesses: []report.Access{}}
-	d.split(model.CeilDiv(s.ops, m.Units), 0, m.ioCycles(s.bytes))
+	d.split()
 	d.Energy = report.Breakdown{{Name: "arithmetic", Value: float64(s.ops) * m.AddPJ}, {Name: report.OffChip, Value: float64(s.bytes) * m.DRAMPJPerByte}}
 	return d
 }

@@ -138,7 +138,7 @@ func (f *rowStationary) Detail(p *model.Problem, m *model.Mapping) (Detail, erro
 		return Detail{}, err
 	}
 	d := Detail{Cost: f.cost(p, &x)}
-	d.split(x.ComputeCycles, x.Cycles, f.m.ioCycles(d.OffChip))
+	d.split()
 	words := f.word
 	d.Bytes = report.Counts{
 		{Name: report.OffChip, Value: d.OffChip},
@@ -181,7 +181,8 @@ func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) [5]float64 {
 
 func (f *rowStationary) cost(p *model.Problem, x *eyeriss.Cost) Cost {
 	r := Cost{OffChip: (x.OffChip + f.wide(p)) * f.word}
-	r.Cycles = max(x.Cycles, f.m.ioCycles(r.OffChip))
+	r.needs = needs{x.ComputeCycles, x.Cycles, f.m.ioCycles(r.OffChip)}
+	r.Cycles = max(x.Cycles, r.needs.io)
 	e := f.energy(p, x)
 	r.EnergyPJ = sum(e[:])
 	return r

@@ -18,7 +18,7 @@ func (m *Machine) floor(s *shape, spread bool) Cost {
 		return c
 	}
 	b, fused := &s.p.Bound, &s.p.Fused
-	bytes := s.aside
+	bytes := s.aside()
 	if !fused[model.Weights] {
 		bytes += s.p.Elements(model.Weights, b) * s.p.Bytes[model.Weights]
 	}

@@ -99,7 +99,9 @@ func (f *squareArray) cost(p *model.Problem, t *gemmini.Tiling) Cost {
 	time := f.chip.Time(p, t)
 	r := Cost{OffChip: time.LoadBytes + time.StoreBytes}
 	pad, acc := f.traffic(p, t, &time)
-	r.Cycles = max(time.Total, f.ports(time.LoadBytes+pad, 2*acc), f.m.ioCycles(r.OffChip))
+	interfaceCycles := f.m.ioCycles(r.OffChip)
+	r.needs = needs{time.Execute, f.ports(time.LoadBytes+pad, 2*acc), max(time.Load, time.Store, interfaceCycles)}
+	r.Cycles = max(time.Total, r.needs.memory, interfaceCycles)
 	e := f.energy(p, float64(r.OffChip), float64(time.LoadBytes), float64(pad), float64(acc))
 	r.EnergyPJ = sum(e[:])
 	return r
@@ -160,9 +162,9 @@ func (f *squareArray) Detail(p *model.Problem, m *model.Mapping) (Detail, error)
 		}
 	}
 	d := Detail{Cost: f.cost(p, &t)}
+	d.split()
 	time := f.chip.Time(p, &t)
 	pad, acc := f.traffic(p, &t, &time)
-	d.split(time.Execute, f.ports(time.LoadBytes+pad, 2*acc), max(time.Load, time.Store, f.m.ioCycles(d.OffChip)))
 	scratch, accumulator := f.arch.Level[squarePad].Name, f.arch.Level[squareAcc].Name
 	e := f.energy(p, float64(d.OffChip), float64(time.LoadBytes), float64(pad), float64(acc))
 	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, scratch, accumulator)

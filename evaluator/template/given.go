@@ -19,11 +19,7 @@ func (l *loops) Detail(p *model.Problem, m *model.Mapping) (Detail, error) {
 	}
 	r := model.Eval(p, &l.arch, m)
 	d := Detail{Cost: l.cost(p, m, &r), Accesses: report.Accesses(&l.arch, &r)}
-	var memory int64
-	for i := 1; i < l.arch.Levels; i++ {
-		memory = max(memory, r.LevelCycles[i])
-	}
-	d.split(r.ComputeCycles, memory, r.LevelCycles[0])
+	d.split()
 	d.Energy = append(d.Energy, report.Part{Name: "arithmetic", Value: r.ComputePJ})
 	for i := range l.arch.Levels {
 		name := partName(&l.arch, i)

@@ -132,7 +132,7 @@ func (b *taskModel) again(seen []Machine, g goal, costs []Cost, goals []goal) bo
 	for i := range b.shapes {
 		s := &b.shapes[i]
 		own := g
-		if !s.vector && s.plain() {
+		if !s.vector && s.whole() { // no less than what the loops cost
 			own.reached = g.of(&costs[i])
 		}
 		c, misfit := b.layer(seen, s, own)

@@ -290,6 +290,10 @@ func (l *loops) costOf(p *model.Problem, m *model.Mapping, r *model.Result, fixe
 	c := Cost{Cycles: r.Cycles + fixed*steps(&m.Loops[0].Temporal)}
 	read, write := r.Traffic(p, 0)
 	c.OffChip = read + write
+	c.needs = needs{compute: r.ComputeCycles, io: r.LevelCycles[0]}
+	for i := 1; i < l.arch.Levels; i++ {
+		c.needs.memory = max(c.needs.memory, r.LevelCycles[i])
+	}
 	c.EnergyPJ = r.ComputePJ
 	for _, pj := range r.LevelPJ {
 		c.EnergyPJ += pj

@@ -53,7 +53,12 @@ type Cost struct {
 	EnergyPJ        float64
 	// PeakPJ is the energy in a cycle of the layer that draws most, in a sum of layers.
 	PeakPJ float64
+	needs  needs
 }
+
+// needs are the times that units, on-chip memories and interface need for a layer,
+// which overlap.
+type needs struct{ compute, memory, io int64 }
 
 // Detail is a Cost by parts.
 type Detail struct {
@@ -62,8 +67,6 @@ type Detail struct {
 	// the interface: of those that overlap the longest has all of it, because the
 	// others wait for it. Serial is what nothing hides. They sum to Cycles.
 	Compute, Memory, IO, Serial int64
-	// needs are the times that units, memories and interface need.
-	needs [3]int64
 	// Bottleneck names the largest of them.
 	Bottleneck string
 	// Energy sums to EnergyPJ; Bytes is what each level moves.
@@ -81,13 +84,12 @@ type Misfit struct {
 	Unit              string
 }
 
-// split fills the parts of the time from the times that compute, on-chip
-// memories and the interface need, which overlap; what is left of Cycles is
-// serial. Of equal times the first counts.
-func (d *Detail) split(compute, memory, io int64) {
-	d.needs = [...]int64{compute, memory, io}
+// split fills the parts of the time; what nothing that is needed takes is serial.
+// Of equal times the first counts.
+func (d *Detail) split() {
+	compute, memory := d.needs.compute, d.needs.memory
 	d.Compute, d.Memory, d.IO = 0, 0, 0
-	longest := min(max(compute, memory, io), d.Cycles)
+	longest := min(max(compute, memory, d.needs.io), d.Cycles)
 	d.Serial = d.Cycles - longest
 	switch longest {
 	case min(compute, d.Cycles):

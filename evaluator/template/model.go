@@ -17,14 +17,21 @@ type shape struct {
 	view       int // index into taskModel.views
 	vector     bool
 	ops, bytes int64 // of a layer without multiplications: elements computed, bytes moved
-	// aside is what one with multiplications moves beside its loops, in the unit
-	// of the view, and beside the operand that this is of.
-	aside  int64
-	beside model.Operand
+	// beside is what one with multiplications moves beside its loops, by operand, in
+	// the unit of the view.
+	beside [model.Operands]int64
 }
 
-// plain reports whether the loops are all that crosses the chip's border.
-func (s *shape) plain() bool { return s.aside == 0 && s.p.Fused == [model.Operands]bool{} }
+// aside is all that a layer moves beside its loops.
+func (s *shape) aside() (n int64) {
+	for _, bytes := range s.beside {
+		n += bytes
+	}
+	return n
+}
+
+// whole reports whether all that the loops move crosses the chip's border.
+func (s *shape) whole() bool { return s.p.Fused == [model.Operands]bool{} }
 
 // network is a network as shapes.
 type network struct {
@@ -59,8 +66,10 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 				s.ops = max(l.InputElements(), l.OutputElements())
 				s.bytes = streamed(l.Layer, bits, word)
 			} else {
-				s.aside, s.beside = lower.Beside(l.Layer, bits, k.spec.WordBits)
-				s.aside *= v.perByte
+				s.beside = lower.Beside(l.Layer, bits, k.spec.WordBits)
+				for o := range s.beside {
+					s.beside[o] *= v.perByte
+				}
 			}
 			at := slices.Index(b.shapes, s)
 			if at < 0 {
@@ -192,15 +201,10 @@ func (m *Machine) layer(s *shape, g goal) (Cost, *Misfit) {
 	if !s.vector {
 		var loops model.Mapping
 		c, misfit := m.Flow.Find(&s.p, g, &loops)
-		if misfit != nil || s.plain() {
-			return c, misfit
+		if misfit == nil {
+			m.border(s, &c)
 		}
-		d, err := m.Flow.Detail(&s.p, &loops)
-		if err != nil {
-			panic("template: the mapper's own mapping is refused: " + err.Error())
-		}
-		m.border(s, &d)
-		return d.Cost, nil
+		return c, misfit
 	}
 	return Cost{
 		Cycles: max(model.CeilDiv(s.ops, m.Units), m.ioCycles(s.bytes)), OffChip: s.bytes,

@@ -80,7 +80,8 @@ func (f *marching) tilingOf(m *model.Mapping) systolic.Tiling {
 // cost returns the cost of a tiling.
 func (f *marching) cost(p *model.Problem, groups int64, t *systolic.Tiling, r *systolic.Moved) Cost {
 	c := Cost{OffChip: r.OffChip() * groups}
-	c.Cycles = max(r.Cycles*groups, f.ports(p, r)*groups, f.m.ioCycles(c.OffChip)) + f.first(p, t, c.OffChip)
+	c.needs = needs{r.Cycles * groups, f.ports(p, r) * groups, f.m.ioCycles(c.OffChip)}
+	c.Cycles = max(c.needs.compute, c.needs.memory, c.needs.io) + f.first(p, t, c.OffChip)
 	e := f.energy(p, groups, r)
 	c.EnergyPJ = sum(e[:])
 	return c
@@ -168,10 +169,7 @@ func (f *marching) Detail(p *model.Problem, m *model.Mapping) (Detail, error) {
 	t := f.tilingOf(m)
 	r := f.array.Dataflow.Tiled(&o, &t, &f.half)
 	d := Detail{Cost: f.cost(p, groups, &t, &r)}
-	first := f.first(p, &t, d.OffChip)
-	d.Cycles -= first
-	d.split(r.Cycles*groups, f.ports(p, &r)*groups, f.m.ioCycles(d.OffChip))
-	d.Cycles, d.Serial = d.Cycles+first, d.Serial+first
+	d.split()
 	e := f.energy(p, groups, &r)
 	d.Energy = breakdown(e[:], "arithmetic", report.OffChip, partName(&f.arch, 1), partName(&f.arch, 2), partName(&f.arch, 3))
 	inputs, weights, outputs := groups*r.InputReads, groups*r.WeightReads, groups*r.OutputWrites
