@@ -12,10 +12,10 @@ import (
 	"apollo/events/unit"
 )
 
-// powers are the exponents of s, m, mm2, J, B and token in a dimension.
-type powers [6]int
+// powers are the exponents of s, m, mm2, J, B, token and V in a dimension.
+type powers [7]int
 
-var symbols = [len(powers{})]string{"s", "m", "mm2", "J", "B", "token"}
+var symbols = [len(powers{})]string{"s", "m", "mm2", "J", "B", "token", "V"}
 
 // dimension is what an expression comes to. A bare number in a product carries
 // whatever unit makes the sum around it fit: 0.12 is per mm2 in "area * 0.12".
@@ -31,7 +31,8 @@ func dimensionOf(u unit.Unit) dimension {
 	return dimension{powers: map[unit.Dimension]powers{
 		unit.Time: {1}, unit.Length: {0, 1}, unit.Area: {0, 0, 1}, unit.Energy: {0, 0, 0, 1}, unit.Data: {0, 0, 0, 0, 1},
 		unit.Power: {-1, 0, 0, 1}, unit.EnergyDelay: {1, 0, 0, 1}, unit.Bandwidth: {-1, 0, 0, 0, 1}, unit.Frequency: {-1},
-		unit.TokenRate: {-1, 0, 0, 0, 0, 1},
+		unit.TokenRate: {-1, 0, 0, 0, 0, 1}, unit.TokenEnergy: {0, 0, 0, 1, 0, -1},
+		unit.Voltage: {0, 0, 0, 0, 0, 0, 1}, unit.Current: {-1, 0, 0, 1, 0, 0, -1},
 	}[u.Dimension]}
 }
 

@@ -27,7 +27,10 @@ const (
 	Bandwidth     Dimension = "bandwidth"
 	Frequency     Dimension = "frequency"
 	TokenRate     Dimension = "rate of tokens"
+	TokenEnergy   Dimension = "energy of a token"
 	EnergyDelay   Dimension = "energy-delay product"
+	Voltage       Dimension = "voltage"
+	Current       Dimension = "current"
 )
 
 // Phrase returns the dimension with its article: "an area", "a time".
@@ -39,7 +42,7 @@ func (d Dimension) Phrase() string {
 }
 
 // Unit is one unit of measurement: Factor * 10^Exp of the dimension's base
-// unit (s, m, mm2, J, W, B, B/s, Hz, token/s, Js).
+// unit (s, m, mm2, J, W, B, B/s, Hz, token/s, J/token, Js, V, A).
 type Unit struct {
 	// Symbol is the spelling that Format uses: "mm2", "KiB", "GB/s".
 	Symbol string
@@ -87,7 +90,10 @@ var table = [...]struct {
 	{Bandwidth, []scale{{"B/s", 0, 1}, {"kB/s", 3, 1}, {"MB/s", 6, 1}, {"GB/s", 9, 1}, {"TB/s", 12, 1}, {"KiB/s", 0, 1 << 10}, {"MiB/s", 0, 1 << 20}, {"GiB/s", 0, 1 << 30}, {"TiB/s", 0, 1 << 40}}},
 	{Frequency, []scale{{"Hz", 0, 1}, {"kHz", 3, 1}, {"MHz", 6, 1}, {"GHz", 9, 1}}},
 	{TokenRate, []scale{{"token/s", 0, 1}}},
+	{TokenEnergy, []scale{{"uJ/token", -6, 1}, {"mJ/token", -3, 1}, {"J/token", 0, 1}}},
 	{EnergyDelay, []scale{{"pJs", -12, 1}, {"nJs", -9, 1}, {"uJs", -6, 1}, {"mJs", -3, 1}, {"Js", 0, 1}}},
+	{Voltage, []scale{{"uV", -6, 1}, {"mV", -3, 1}, {"V", 0, 1}}},
+	{Current, []scale{{"uA", -6, 1}, {"mA", -3, 1}, {"A", 0, 1}}},
 	{Dimensionless, []scale{{"%", -2, 1}}},
 }
 
@@ -164,7 +170,8 @@ func Guess(symbol string) string {
 	s := canonical(symbol)
 	for words, meant := range map[string]string{
 		"sec secs second seconds": "s", "minute minutes mins": "min", "hour hours hr hrs": "h", "byte bytes": "B", "kb": "kB (1000 B) or KiB (1024 B)",
-		"kb/s kbps": "kB/s", "mbps": "MB/s", "gbps gb/sec": "GB/s", "percent": "%", "tokens/s tok/s t/s tps": "token/s", "joule joules": "J", "watt watts": "W", "sqmm mmsq": "mm2",
+		"kb/s": "kB/s", "gb/sec": "GB/s",
+		"bit bits": "B (8 bit)", "kbps kbit/s": "kB/s (8 kbit/s)", "mbps mbit/s": "MB/s (8 Mbit/s)", "gbps gbit/s": "GB/s (8 Gbit/s)", "percent": "%", "tokens/s tok/s t/s tps": "token/s", "joule joules": "J", "volt volts": "V", "ampere amperes amp amps": "A", "j/tok j/tokens": "J/token", "watt watts": "W", "sqmm mmsq": "mm2",
 	} {
 		if slices.Contains(strings.Fields(words), strings.ToLower(s)) {
 			return meant

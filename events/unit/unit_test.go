@@ -40,6 +40,9 @@ func TestParse(t *testing.T) {
 		{"3 pJ", unit.Energy, 3e-12},
 		{"2 W", unit.Power, 2},
 		{"500 MHz", unit.Frequency, 5e8},
+		{"800 mV", unit.Voltage, 0.8},
+		{"3 A", unit.Current, 3},
+		{"50 mJ/token", unit.TokenEnergy, 0.05},
 		{"6.8 mm", unit.Length, 0.0068},
 		{"0.1%", unit.Dimensionless, 0.001},
 		{"0.7 %", unit.Dimensionless, 0.007},
@@ -88,6 +91,7 @@ func TestGuess(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"sec": "s", "MM2": "mm2", "gb/s": "GB/s", "hz": "Hz", "KB": "kB (1000 B) or KiB (1024 B)", "kib": "KiB", "parsec": "",
+		"volts": "V", "MV": "mV", "Gbps": "GB/s (8 Gbit/s)", "bits": "B (8 bit)",
 	} {
 		if got := unit.Guess(text); got != want {
 			t.Errorf("Guess(%q) = %q, want %q", text, got, want)

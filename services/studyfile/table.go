@@ -237,7 +237,7 @@ func run() *naming {
 
 func unitName() *naming {
 	return &naming{
-		"unit", "", codeBadUnit, "%q is no unit that a study knows", "Known units: " + strings.Join(symbolsOf(""), ", ") + ".",
+		"unit", "", codeBadUnit, "%q is no unit that a study knows", "Known units: " + strings.Join(symbolsOf(""), ", ") + "; leave the unit out for a count, a ratio or any other: its name can say it, as in temperature_c.",
 		func(s string) bool {
 			_, known := unit.Find(s)
 			return known
