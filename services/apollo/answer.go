@@ -185,11 +185,7 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 		reportSummary(w, p, r)
 	}
 	if s.Trials > 0 {
-		where := ""
-		if a.nats != "" {
-			where = " (in the archiver's data directory)"
-		}
-		fmt.Fprintf(w, "\nlog   %s%s\n", value.Log, where)
+		fmt.Fprintf(w, "\nlog   %s%s\n", value.Log, a.logBase())
 		fmt.Fprintf(w, "      duckdb -c %s\n", shellQuote(duckdb(spec, value.Log)))
 	}
 	a.nextLine(w, nextOf(view.Study, spec, view.State, s.Trials, s.Feasible, len(spec.Objectives) > 1))

@@ -247,12 +247,15 @@ func (a *app) checkOptions(c *cobra.Command, f *checkFlags) (o external.CheckOpt
 	return o, argv, nil
 }
 
-// checkEvaluator runs the conformance suite on a program. For people each
-// finding is printed as it comes.
+// checkEvaluator runs the conformance suite on a program. For people, and as JSON
+// lines, each finding is printed as it comes.
 func (a *app) checkEvaluator(ctx context.Context, argv []string, o external.CheckOptions) error {
-	streamed := a.ForPeople()
+	streamed := a.ForPeople() || a.Output == "jsonl"
 	var written error
-	if streamed {
+	switch {
+	case a.Output == "jsonl":
+		o.Found = func(f external.Finding) { written = errors.Join(written, a.Print(cli.Answer{Value: f})) }
+	case streamed:
 		p := a.Paint()
 		if p.Width > 0 {
 			p.Width = max(p.Width-external.Indent, 1)

@@ -63,6 +63,8 @@ type shownStudy struct {
 	// Noise is left out where every answer is taken at its word.
 	Noise *events.NoiseReport `json:"noise,omitempty"`
 	next  string
+	// logBase says what Log begins from.
+	logBase string
 }
 
 // reasonCount says how many trials failed or were not feasible for a reason.
@@ -135,7 +137,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: t.counts(),
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: t.hash(), SpecSHA256: view.SHA256, Owner: view.Owner,
-		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, Fidelity: t.fidelity, view: view,
+		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), logBase: a.logBase(), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, Fidelity: t.fidelity, view: view,
 	}
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
@@ -156,7 +158,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 // --archive they are below the archiver's data directory, wherever that is.
 func (a *app) logPath(view *client.StudyView) string {
 	place := a.archive()
-	if a.nats != "" && a.log == "" {
+	if a.logBase() != "" {
 		place = ""
 	}
 	name := storage.Current + "/study=" + view.Study + "/run=" + view.Run
@@ -165,6 +167,14 @@ func (a *app) logPath(view *client.StudyView) string {
 		return name
 	}
 	return files.Path(name)
+}
+
+// logBase says what logPath begins from, where that is no place of this machine.
+func (a *app) logBase() string {
+	if a.nats != "" && a.log == "" {
+		return " (in the archiver's data directory)"
+	}
+	return ""
 }
 
 // others says how many answers of other evaluators were refused.
@@ -219,7 +229,7 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 		fmt.Fprintf(w, "measured by evaluator %s, %s%s\n", s.Spec.Evaluator.Name, s.Identity, s.others())
 	}
 	fmt.Fprintf(w, "hash     %s\n", s.Hash)
-	fmt.Fprintf(w, "log      %s\n", s.Log)
+	fmt.Fprintf(w, "log      %s%s\n", s.Log, s.logBase)
 	if s.Optimum != nil {
 		fmt.Fprintf(w, "optimum  %s\n", s.Optimum.text(s.Spec))
 	}
