@@ -14,7 +14,7 @@ def test_loop(tmp_path):
             else:
                 asked.tell({"cost": asked.design["x"] + (asked.design["mode"] == "b")})
         assert len(numbers) == 20
-        assert loop.best.design == {"x": 0, "mode": "a"} and loop.best.metrics == {"cost_s": 0}
+        assert loop.best.design == {"x": 0, "mode": "a"} and loop.best.metrics == {"cost_s": 0} and loop.best.origin
         with pytest.raises(RuntimeError, match="has its answer"):
             asked.tell(1.0)
 
@@ -159,6 +159,22 @@ def test_a_study_is_asked_and_told(tmp_path):
     assert study.so_far.best.number == 2 and study.so_far.list_trials()[4].outcome == "voided"
     with pytest.raises(apollo.ApolloError, match="no level 9"):
         study.add([{"x": 9, "mode": "a"}])
+
+
+def test_how_far_a_design_is_from_working_is_told(tmp_path):
+    study = apollo.Study("far", space={"x": [1, 2]}, metrics={"cost": ""}, minimize="cost", trials=2, data=str(tmp_path))
+    (first,) = study.ask()
+    with pytest.raises(ValueError, match="need and have belong to infeasible"):
+        study.tell(first, 1.0, need=2)
+    study.tell(first, infeasible="hot", need=90, have=85, unit="W")
+    assert study.so_far.list_trials()[0].reason == {"code": "hot", "message": "hot", "need": 90, "have": 85, "unit": "W"}
+
+
+def test_the_best_of_a_closed_loop():
+    with apollo.AskTell("closed", space={"x": [1, 2, 3]}, metrics={"cost": ""}, minimize="cost", trials=3) as loop:
+        for asked in loop:
+            asked.tell(asked.design["x"])
+    assert loop.best.design == {"x": 1} and loop.best.origin
 
 
 def test_what_a_program_measures_is_not_asked(tmp_path):

@@ -470,3 +470,112 @@ def test_wrong_words_about_early_stop(tmp_path):
     for step, metrics, says in ((1.5, {"runtime": 1}, "step is 1.5, want a whole number"), (-1, {"runtime": 1}, "step is -1"), (1, {}, "report says nothing")):
         with pytest.raises(TypeError, match=says):
             question.report(step, **metrics)
+
+
+def test_types_follow_the_space(tmp_path):
+    seen = tmp_path / "seen"
+    space = {"v": [1.0, 2.0], "w": apollo.levels("1 GB/s", "1.5 GB/s", unit="GB/s"), "n": apollo.levels("1 KiB", "2 KiB", unit="B"), "i": [1, 2], "s": apollo.span(0, 1, steps=3), "k": ["1.5", "a"]}
+
+    def types(design):
+        return {name: type(value).__name__ for name, value in design.items()}
+
+    @apollo.evaluator(metrics={"r": ""})
+    def mine(**design):
+        with seen.open("a") as f:
+            f.write(f"{sorted(types(design).items())}\n")
+        return 1.0
+
+    study = apollo.Study("types", space=space, minimize="r", evaluator=mine, trials=12, data=str(tmp_path))
+    run = study.run(workers=1)
+    want = {"i": "int", "k": "str", "n": "int", "s": "float", "v": "float", "w": "float"}
+    assert set(seen.read_text().splitlines()) == {str(sorted(want.items()))}
+    assert all(types(t.design) == want for t in [*run.list_trials(), run.best, study.so_far.best])
+    assert apollo.evaluator(metrics={"r": ""})(lambda x: x).answer({"design": {"x": 1}}, print, {}) == {"metrics": {"r": 1.0}}
+
+    @apollo.evaluator(metrics={"r": ""})
+    def served(x: float):
+        assert type(x) is float
+        return x
+
+    assert served.answer({"design": {"x": 1}}, print, {}) == {"metrics": {"r": 1.0}}
+
+
+def test_check(tmp_path, capfd):
+    calls = tmp_path / "calls"
+
+    def checked(function, **options):
+        return apollo.Study("check", space={"x": [1, 2, 3]}, minimize="r", evaluator=apollo.evaluator(metrics={"r": ""}, **options)(function), data=str(tmp_path / "data"))
+
+    def good(x):
+        if x == 3:
+            apollo.infeasible("odd", need=3, have=2)
+        with calls.open("a") as f:
+            f.write("x")
+        return x
+
+    findings = checked(good).check(quick=True)
+    assert {f.check: f.verdict for f in findings}["measured"] == "pass" and findings[-1].check == "arguments"
+    quick = len(calls.read_text())
+    checked(good).check()
+    assert len(calls.read_text()) > 2 * quick
+    assert len(checked(good).check(designs=1)) == len(findings)
+    said = capfd.readouterr().out
+    assert "measured      2 of 3 designs were measured" in said and "quick=True" in said and "garbage" not in said and "--" not in said
+    assert not (tmp_path / "data").exists()
+
+    def random(x):
+        with calls.open("a") as f:
+            f.write("x")
+        return len(calls.read_text())
+
+    def bad(x):
+        raise ValueError(f"boom {x * 0}")
+
+    def slow(x):
+        time.sleep(5)
+
+    for function, check, says in ((random, "determinism", "deterministic=False"), (bad, "measured", ""), (slow, "timeout", "timeout= in @apollo.evaluator")):
+        with pytest.raises(apollo.CheckError) as caught:
+            checked(function, timeout="1 s").check(quick=function is slow)
+        assert [f.check for f in caught.value.findings if f.verdict == "fail"] == [check]
+        assert f"to mend:\n  {check}: " in str(caught.value) and says in str(caught.value) and "--" not in str(caught.value)
+    assert capfd.readouterr().err.count("ValueError: boom 0") == 1
+    with pytest.raises(apollo.StudyError):
+        study(tmp_path, minimize="q").check()
+    with pytest.raises(ValueError, match="no evaluator"):
+        apollo.Study("edge", space="edge", minimize="latency").check()
+
+
+def test_the_traceback_of_a_mistake_is_that_of_the_caller(tmp_path):
+    script = tmp_path / "wrong.py"
+    for line, says in (
+        ('apollo.Study("s", space={"x": [1]}, metrics={"r": "fps"}, minimize="r").run()', "^^^^^\n"),
+        ('apollo.Study("s", space={"x": 3}, metrics={"r": ""}, minimize="r")', "TypeError: space: x is 3"),
+    ):
+        script.write_text(f"import apollo\n{line}\n")
+        err = subprocess.run([sys.executable, str(script)], check=False, capture_output=True, text=True, cwd=tmp_path).stderr
+        assert says in err and f"\n    {line}\n" in err and err.count("  File ") == 2 and "apollo._" not in err, err
+
+
+def test_units_that_no_study_knows_say_what_to_do(tmp_path):
+    for unit in ("mV", "V", "A", "mA", "GHz", "GB/s", "J/token", "mm2", "um2"):
+        study(tmp_path, None, metrics={"r": unit}, minimize="r", subject_to=None).lint()
+    for unit in ("fps", "1/s", "cycles", "C", "TOPS/W"):
+        with pytest.raises(apollo.StudyError, match="leave the unit out for a count, a ratio or any other"):
+            study(tmp_path, None, metrics={"r": unit}, minimize="r", subject_to=None).lint()
+    with pytest.raises(apollo.StudyError, match=r"Did you mean B \(8 bit\)"):
+        study(tmp_path, None, metrics={"r": "bits"}, minimize="r", subject_to=None).lint()
+
+
+def test_a_study_of_the_same_name_in_another_folder(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    study(tmp_path, trials=1, data="apollo-data").run()
+    below = tmp_path / "below"
+    below.mkdir()
+    assert "begins anew" not in capfd.readouterr().err
+    monkeypatch.chdir(below)
+    study(tmp_path, trials=1, data="apollo-data").run()
+    said = capfd.readouterr().err
+    assert f"warn: study mine begins anew in {below / 'apollo-data'}; one of that name is in {tmp_path / 'apollo-data'}: data=" in said
+    study(tmp_path, trials=1, data="apollo-data").run()
+    assert "begins anew" not in capfd.readouterr().err

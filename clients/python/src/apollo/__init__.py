@@ -13,14 +13,16 @@ from ._design import Design, design
 from ._evaluator import Evaluator, Infeasible, Question, Retry, current, evaluator, infeasible
 from ._run import Run, Trial
 from ._space import Parameter, levels, span
-from ._study import Mistake, Study, StudyError
+from ._study import CheckError, Finding, Mistake, Study, StudyError
 
 __all__ = [
     "ApolloError",
     "Asked",
     "AskTell",
+    "CheckError",
     "Design",
     "Evaluator",
+    "Finding",
     "Infeasible",
     "Mistake",
     "Parameter",
@@ -38,4 +40,6 @@ __all__ = [
     "levels",
     "span",
 ]
+for _error in (ApolloError, CheckError, Infeasible, Retry, StudyError):
+    _error.__module__ = __name__  # as a traceback names it
 __version__ = "0.1.0"

@@ -15,9 +15,11 @@ from types import TracebackType
 from typing import Any, Optional, Union
 
 from . import _serve
+from ._binary import ApolloError
 from ._evaluator import Evaluator, because
+from ._failures import brief
 from ._run import Run
-from ._space import Space, Value
+from ._space import Space, Value, typed
 from ._study import Names, Study
 
 LONGEST = "168 h"  # of one evaluation: who asks may take his time
@@ -66,6 +68,7 @@ class AskTell:
     ``parallel`` designs may wait for their answers at a time. Trials that are known already, of a study that was interrupted, are not asked again.
     """
 
+    @brief
     def __init__(
         self,
         name: str,
@@ -131,7 +134,7 @@ class AskTell:
     def _reply(self, line: Mapping[str, Any]) -> dict[str, Any]:
         if line.get("op") == "describe":
             return self.evaluator.describe()
-        asked = Asked(line["trial"], line["design"], self.evaluator)
+        asked = Asked(line["trial"], typed(line["design"], self.study._floats), self.evaluator)
         with self._changed:
             self._open.append(asked)
             self._changed.notify_all()
@@ -183,6 +186,9 @@ class AskTell:
         """End the loop. With ``data`` the study can go on later."""
         if self._apollo.process.poll() is None:
             self._apollo.interrupt()
+        elif self._temporary:
+            with contextlib.suppress(ApolloError, RuntimeError):
+                _ = self.best  # its folder goes
         self._server.close()
         self._stack.close()
         if self._temporary:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import difflib
 import functools
 import hashlib
@@ -17,7 +18,7 @@ from numbers import Integral
 from typing import Any, NoReturn, Optional, overload
 
 from ._failures import told
-from ._space import Value, suffix
+from ._space import Value, suffix, typed
 
 Function = Callable[..., Any]
 EXTRA = "extra values are numbers; leave it out, or keep it in a file with apollo.current().artifact(…)"
@@ -180,6 +181,7 @@ class Evaluator:
         self.timeout, self.startup, self.attempts = timeout, startup, attempts
         self.env: dict[str, str] = dict(env or {})
         self.check = check
+        self.floats: frozenset[str] = frozenset()  # parameters of the study that are floats
         self.trace: dict[str, str] = {}  # of the last answer, where an exception failed it
         if not self.metrics:
             raise ValueError("an evaluator needs metrics, for example metrics={'runtime': 's'}")
@@ -187,6 +189,12 @@ class Evaluator:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
         return self.function(*args, **kwargs)
+
+    def taking(self, floats: frozenset[str]) -> Evaluator:
+        """This one, for a study where these parameters are floats."""
+        same = copy.copy(self)
+        same.floats = floats
+        return same
 
     def serve(self, nats: str, *, slots: int = 1) -> None:
         """Measure the designs of studies on a server, until interrupted.
@@ -233,7 +241,7 @@ class Evaluator:
 
     def outcome(self, function: Function, design: Mapping[str, Value]) -> dict[str, Any]:
         """What became of a design that did not fail."""
-        arguments = bind(function, design)
+        arguments = bind(function, typed(design, self.floats | annotated(function)))
         try:
             return self.measured(function(**arguments), partly=function is not self.function)
         except Infeasible as e:
@@ -316,6 +324,15 @@ def takes(what: str, function: Function, given: Mapping[str, Any]) -> None:
         if name not in inspect.signature(function).parameters:
             near = difflib.get_close_matches(name, known, 1)
             raise TypeError(f"{what} has no argument {name}: " + (f"did you mean {near[0]}?" if near else f"it has {', '.join(known)}"))
+
+
+def annotated(function: Function) -> set[str]:
+    """The parameters that are floats by the function's own word."""
+    try:
+        signature = inspect.signature(function)
+    except ValueError:  # a function of C that says nothing of its arguments
+        return set()
+    return {p.name for p in signature.parameters.values() if p.annotation in (float, "float")}
 
 
 def bind(function: Function, design: Mapping[str, Value]) -> dict[str, Value]:

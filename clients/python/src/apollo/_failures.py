@@ -3,19 +3,43 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
+
+from ._binary import ApolloError
+
+F = TypeVar("F", bound=Callable[..., Any])
 HERE = str(Path(__file__).parent)
 ATTEMPT = re.compile(r'apollo: warn: attempt failed .*? run=(\S+) trial=(\d+) attempt=(\d+) attempts=(\d+) code=(\S+) error=("(?:[^"\\]|\\.)*"|\S*)')
 ENDED = ("child_died", "timeout")  # codes of apollo itself: the function could say nothing
 
 Key = tuple[str, int, int]
+
+
+def brief(function: F) -> F:
+    """Raise what this package says of a mistake without the frames inside of it: the traceback is that of the caller."""
+
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        __tracebackhide__ = True  # pytest and IPython show no frame at all
+        try:
+            return function(*args, **kwargs)
+        except KeyboardInterrupt as e:
+            error: BaseException = e
+        except (ApolloError, TypeError, ValueError) as e:
+            if not traceback.extract_tb(e.__traceback__)[-1].filename.startswith(HERE):
+                raise  # of a library, or of the caller's
+            error = e
+        raise error.with_traceback(None) from None
+
+    return called  # type: ignore[return-value]
 
 
 class Failures:
@@ -63,6 +87,19 @@ class Failures:
             text += trace
         self.write(text)
         return True
+
+
+class Traces:
+    """Shows the traceback of what a function raises, once for each place."""
+
+    def __init__(self) -> None:
+        self.shown: set[str] = set()
+
+    def heard(self, note: Mapping[str, Any]) -> None:
+        """Note what became of a design."""
+        if note.get("trace") and note["frames"] not in self.shown:
+            self.shown.add(note["frames"])
+            sys.stderr.write(note["trace"])
 
 
 def told(error: BaseException) -> dict[str, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Optional
 
 from ._binary import call, call_json, pandas
-from ._space import Value
+from ._space import Value, typed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,11 +49,12 @@ class Trial:
 class Run:
     """A run of a study: an answer, and its trials in the log."""
 
-    def __init__(self, study: str, place: list[str], answer: Optional[Mapping[str, Any]] = None) -> None:
-        self.study = study
+    def __init__(self, study: str, place: list[str], answer: Optional[Mapping[str, Any]] = None, floats: frozenset[str] = frozenset()) -> None:
+        self.study, self._floats = study, floats
         self.answer = dict(answer or {})
         """What ``apollo run -o json`` answers."""
         self._place = place
+        self._best: Optional[Trial] = None  # of the answer
 
     @property
     def state(self) -> str:
@@ -67,10 +68,16 @@ class Run:
     @property
     def best(self) -> Optional[Trial]:
         """The best feasible trial, or None. With several objectives use :meth:`front`."""
+        if self._best:
+            return self._best
         best = self.answer.get("best") or self.show().get("best")
         if not best:
             return None
-        return Trial(best["trial"], best["design"], Metrics(best["metrics"]), more=best)
+        said = trial(call_json("trial", "show", self.study, str(best["trial"]), *self._place), self._floats)
+        found = replace(said, metrics=Metrics(best["metrics"]), more={**said.more, **best})
+        if self.answer.get("best"):
+            self._best = found
+        return found
 
     def front(self) -> list[Trial]:
         """The feasible trials that no other one dominates, in their order: with one objective the best alone, of equal ones the first."""
@@ -91,7 +98,7 @@ class Run:
 
     def list_trials(self) -> list[Trial]:
         """The trials in their order."""
-        return [trial(json.loads(line)) for line in self._lines()]
+        return [trial(json.loads(line), self._floats) for line in self._lines()]
 
     def trials(self) -> pd.DataFrame:
         """The trials as a DataFrame; ``attrs["units"]`` has the units of its columns. It needs pandas.
@@ -135,8 +142,8 @@ class Run:
         return f"<table><thead><tr><th colspan='2'>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
 
 
-def trial(said: Mapping[str, Any]) -> Trial:
+def trial(said: Mapping[str, Any], floats: frozenset[str]) -> Trial:
     """A trial as the command says it."""
     return Trial(
-        said["trial"], said["design"], Metrics(said.get("metrics", {})), said["outcome"], said["feasible"], said.get("origin", ""), said.get("reason"), said
+        said["trial"], typed(said["design"], floats), Metrics(said.get("metrics", {})), said["outcome"], said["feasible"], said.get("origin", ""), said.get("reason"), said
     )

@@ -241,8 +241,8 @@ def note(said: int, about: Mapping[str, Any]) -> None:
 class Apollo:
     """A running command of apollo. Lines that it did not write itself are shown."""
 
-    def __init__(self, *args: str, failures: Optional[Failures] = None) -> None:
-        self.failures = failures
+    def __init__(self, *args: str, failures: Optional[Failures] = None, line: Optional[Callable[[str], None]] = None) -> None:
+        self.failures, self.line = failures, line
         self.process = subprocess.Popen(
             [binary(), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
         )
@@ -253,8 +253,11 @@ class Apollo:
             t.start()
 
     def read_out(self) -> None:
-        """Keep the answer."""
+        """Keep the answer, or pass on its lines."""
         assert self.process.stdout
+        if self.line:
+            for text in self.process.stdout:
+                self.line(text)
         self.out = self.process.stdout.read()
 
     def read_err(self) -> None:

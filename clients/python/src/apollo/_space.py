@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Union
 
@@ -54,21 +55,46 @@ Space = Mapping[str, Union[Parameter, Sequence[Value]]]
 """Parameters by name: a list of values, or what :func:`levels` and :func:`span` return."""
 
 
-def document(space: Space) -> list[dict[str, Any]]:
-    """The parameters as a study file lists them."""
+def parameters(space: Space) -> dict[str, Parameter]:
+    """The parameters of a space, or a TypeError."""
     if not isinstance(space, Mapping) or not space:
         raise TypeError(f'space is {space!r}, want a dict of parameters, {{"rows": [4, 8]}}, or the name of a template')
-    listed = []
     for name, given in space.items():
         if isinstance(given, str) or not isinstance(given, (Parameter, Iterable)):
             raise TypeError(f"space: {name} is {given!r}, want a list of values, apollo.levels(…) or apollo.span(…)")
-        p = given if isinstance(given, Parameter) else levels(*given)
+    return {name: given if isinstance(given, Parameter) else levels(*given) for name, given in space.items()}
+
+
+def document(space: Mapping[str, Parameter]) -> list[dict[str, Any]]:
+    """The parameters as a study file lists them."""
+    listed = []
+    for name, p in space.items():
         entry: dict[str, Any] = {"name": name}
         if p.unit:
             entry["unit"] = p.unit
         entry.update(p.body)
         listed.append(entry)
     return listed
+
+
+def floats(space: Mapping[str, Parameter]) -> frozenset[str]:
+    """The parameters whose levels are no whole numbers as they were written: JSON has no 1.0."""
+    return frozenset(name for name, p in space.items() if not _whole(p))
+
+
+def _whole(p: Parameter) -> bool:
+    written = [*p.body.get("values", ()), *(p.body[k] for k in ("min", "max", "step") if k in p.body)]
+    own = re.compile(rf"([+-]?[\d.]+(?:[eE][+-]?\d+)?) *{re.escape(p.unit)}")
+    digits = [str(v) for v in written if not isinstance(v, str)] + [m[1] for v in written if isinstance(v, str) and p.unit and (m := own.fullmatch(v))]
+    if p.body.get("scale") == "log" or not all(re.fullmatch(r"[+-]?\d+", d) for d in digits):
+        return False
+    steps = p.body.get("steps", 1)
+    return len(digits) < 2 or steps < 2 or (int(digits[1]) - int(digits[0])) % (steps - 1) == 0
+
+
+def typed(design: Mapping[str, Value], floats: Collection[str]) -> dict[str, Value]:
+    """The design with the types of its space."""
+    return {k: float(v) if k in floats else v for k, v in design.items()}
 
 
 def suffix(unit: str) -> str:

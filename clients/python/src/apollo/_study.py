@@ -12,28 +12,34 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional, Union
 
 from . import _serve
 from ._binary import ApolloError, binary, call, plain
-from ._evaluator import Evaluator, fits, takes, units
-from ._failures import Failures
+from ._evaluator import Evaluator, because, fits, takes, units
+from ._failures import Failures, Traces, brief
 from ._progress import Progress
 from ._run import Run, Trial, trial
-from ._space import Space, Value, document
+from ._space import Space, Value, document, floats, parameters
 
 Names = Union[str, Sequence[str]]
 NOTHING_FEASIBLE = 6  # exit code of apollo run: an answer all the same
 PAUSED = 5
 LARGER = "study extend"  # the hint where a larger budget is all that differs
+BRIDGE = ("start", "describe", "late", "unknown", "garbage", "end", "arguments")  # checks of what this package does for the function
 PYTHON = {  # words of apollo for its command line, and those for a function
     "what the program needs": "what the function needs",
     "the program itself must change": "the function itself must change",
     "the program that measures study": "the function that measures study",
     "those of two programs": "those of two functions",
     "run the same command again": "call run() again",
+    "left out by --quick": "left out by quick=True",
     "run it with --fresh": "call run(fresh=True)",
     "start anew with --fresh": "start anew with run(fresh=True)",
+    "answer each line as soon as it is read, with its id, and flush standard output; a slow simulator needs a larger --timeout": "a slow function needs a larger timeout= in @apollo.evaluator",
+    "; write one line per design and flush it, or raise --timeout": "",
+    'describe yourself with "deterministic": false': "say deterministic=False in @apollo.evaluator",
 }
 
 
@@ -53,6 +59,28 @@ class StudyError(ApolloError):
     def __init__(self, text: str, mistakes: list[Mistake]) -> None:
         super().__init__(text, 2)
         self.mistakes = mistakes
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What :meth:`Study.check` found: ``verdict`` is pass, warn, skip or fail, ``advice`` what to do."""
+
+    check: str
+    verdict: str
+    message: str
+    advice: str = ""
+
+    def __str__(self) -> str:
+        """A line, and what to do below."""
+        return f"{self.verdict:4}  {self.check:12}  {self.message}" + (f"\n{'':20}→ {self.advice}" if self.advice else "")
+
+
+class CheckError(ApolloError):
+    """A check of an evaluator failed: its text says what to mend, ``findings`` are all of them."""
+
+    def __init__(self, text: str, findings: list[Finding]) -> None:
+        super().__init__(text)
+        self.findings = findings
 
 
 class Study:
@@ -76,6 +104,7 @@ class Study:
             takes("Study", cls.__init__, given)
             return super().__new__(cls)
 
+    @brief
     def __init__(
         self,
         name: str,
@@ -108,7 +137,9 @@ class Study:
             units(metrics)
         self.name, self.evaluator, self.trials, self.data = name, evaluator, trials, os.fspath(data)
         self.parallelism = parallelism
-        spec: dict[str, Any] = {"seed": seed, "space": {"template": space} if isinstance(space, str) else {"parameters": document(space)}}
+        levels = {} if isinstance(space, str) else parameters(space)
+        self._floats = floats(levels)
+        spec: dict[str, Any] = {"seed": seed, "space": {"template": space} if isinstance(space, str) else {"parameters": document(levels)}}
         if rules:
             spec["space"]["rules"] = [{"id": f"rule-{i + 1}", "expr": expr} for i, expr in enumerate(rules)]
         if networks:
@@ -146,6 +177,7 @@ class Study:
         head = {"apiVersion": "apollo/v1", "kind": "Study", "metadata": {"name": self.name}}
         return json.dumps({**head, "spec": spec}, indent=2, ensure_ascii=False)
 
+    @brief
     def lint(self) -> None:
         """Check the study; StudyError has every mistake, TypeError those of the evaluator's function."""
         with self._file(self.document()) as path:
@@ -173,6 +205,48 @@ class Study:
         shown = subprocess.run([binary(), "study", "lint", path, "--no-color"], capture_output=True, text=True, check=False).stderr
         raise StudyError(plain(shown.replace(path, self.name)), mistakes)
 
+    @brief
+    def check(self, *, quick: bool = False, designs: Optional[int] = None) -> list[Finding]:
+        """Try the evaluator on designs of the space before a run: numbers, units, time-out, determinism, and as many processes as there are CPUs.
+
+        Each finding is printed as it comes; all are returned. CheckError says what to mend where one fails.
+        24 designs are tried at most, or ``designs``; ``quick`` tries three, and asks none of them twice.
+        """
+        if self.evaluator is None:
+            raise ValueError("the study has no evaluator of yours to check")
+        if designs is not None and (not isinstance(designs, int) or designs < 1):
+            raise ValueError(f"designs is {designs!r}, want 1 or more")
+        self._fits()
+        findings: list[Finding] = []
+
+        def found(text: str) -> None:
+            findings.append(Finding(**{k: in_python(v) for k, v in json.loads(text).items() if k in Finding.__annotations__}))
+            if findings[-1].check not in BRIDGE or findings[-1].verdict == "fail":
+                print(findings[-1], flush=True)
+
+        flags = [*(["--quick"] if quick else []), *(["--designs", str(designs)] if designs else [])]
+        with self._served(Traces().heard) as (server, program), self._file(self.document(program=program)) as path:
+            self._lint(path)
+            apollo = _serve.Apollo("evaluator", "check", "--study", path, "-o", "jsonl", *flags, line=found)
+            server.watch(apollo.process.pid)
+            code = apollo.wait()
+        failed = [f for f in findings if f.verdict == "fail"]
+        if failed or code:
+            mend = "".join(f"\n  {f.check}: {f.advice or f.message}" for f in failed)
+            raise CheckError(f"{len(failed)} of {len(findings)} checks of {self.evaluator.name} failed; to mend:{mend}" if failed else str(apollo.error("the check")), findings)
+        return findings
+
+    @contextlib.contextmanager
+    def _served(self, *heard: _serve.Heard) -> Iterator[tuple[_serve.ForkServer, dict[str, Any]]]:
+        """The processes of the evaluator, and how the study file says that they are started."""
+        assert self.evaluator
+        with _serve.forked(self.evaluator.taking(self._floats), *heard) as server:
+            program: dict[str, Any] = {"exec": _serve.command(), "env": {**self.evaluator.env, **server.env}}
+            if self.evaluator.startup:
+                program["startup"] = self.evaluator.startup
+            yield server, program
+
+    @brief
     def run(self, *, workers: Optional[int] = None, fresh: bool = False, progress: Optional[bool] = None) -> Run:
         """Search, and return the answer.
 
@@ -183,11 +257,27 @@ class Study:
         if workers is not None and (not isinstance(workers, int) or workers < 1):
             raise ValueError(f"workers is {workers!r}, want 1 or more; leave it out for one per CPU")
         self._fits()
+        self._elsewhere()
         try:
             return self._measured(workers or os.cpu_count() or 1, fresh, progress)
-        except KeyboardInterrupt as e:
+        except KeyboardInterrupt:
             sys.stderr.write(f"\napollo: study {self.name} was interrupted: the same run() goes on where it stopped\n")
-            raise e.with_traceback(None) from None  # the frames below wait for the processes
+            raise
+
+    def _elsewhere(self) -> None:
+        """Say where a study of this name is, if this folder has none and one that was probably meant does."""
+        here = Path.cwd()
+        if os.path.isabs(self.data) or self._logged(here):
+            return
+        script = getattr(sys.modules["__main__"], "__file__", None)
+        for folder in dict.fromkeys([*([Path(script).resolve().parent] if script else []), *here.parents]):
+            if folder != here and self._logged(folder):
+                place = folder / self.data
+                sys.stderr.write(f"apollo: warn: study {self.name} begins anew in {here / self.data}; one of that name is in {place}: data={str(place)!r} goes on with that\n")
+                return
+
+    def _logged(self, folder: Path) -> bool:
+        return any((folder / self.data).glob(f"trials/*/study={self.name}"))
 
     def _measured(self, workers: int, fresh: bool, progress: Optional[bool]) -> Run:
         bar = Progress(self.name, self.trials, progress)
@@ -196,15 +286,11 @@ class Study:
             with self._file(self.document(parallelism=None)) as path:
                 self._lint(path)
                 return self._answer(_serve.Apollo(*self._command(path, workers, fresh)))
-        with _serve.forked(self.evaluator, failures.heard, bar.heard) as server:
-            program = {"exec": _serve.command(), "env": {**self.evaluator.env, **server.env}}
-            if self.evaluator.startup:
-                program["startup"] = self.evaluator.startup
-            with self._file(self.document(parallelism="auto", program=program)) as path:
-                self._lint(path)
-                apollo = _serve.Apollo(*self._command(path, workers, fresh), failures=failures)
-                server.watch(apollo.process.pid)
-                run = self._answer(apollo)
+        with self._served(failures.heard, bar.heard) as (server, program), self._file(self.document(parallelism="auto", program=program)) as path:
+            self._lint(path)
+            apollo = _serve.Apollo(*self._command(path, workers, fresh), failures=failures)
+            server.watch(apollo.process.pid)
+            run = self._answer(apollo)
         bar.end()
         shown = run.show()
         if shown["failed"] and not shown["measured"]:
@@ -223,12 +309,13 @@ class Study:
             )
         return run
 
+    @brief
     def submit(self, nats: str, *, fresh: bool = False) -> Run:
         """Publish the study to a server and return its run, which goes on there: also when the study is there already, unless ``fresh``.
 
         Somebody there measures: ``evaluator.serve(nats)``, or the server itself for a template.
         """
-        run = Run(self.name, ["--nats", nats])
+        run = Run(self.name, ["--nats", nats], floats=self._floats)
         with self._file(self.document()) as path:
             self._lint(path)
             try:
@@ -239,17 +326,21 @@ class Study:
                     raise self._pythonic(e, nats) from None
         return run
 
+    @brief
     def ask(self, n: int = 1, *, nats: Optional[str] = None) -> list[Trial]:
         """Return up to ``n`` designs that you are to measure, or none when the study has ended.
 
         The study has ``metrics`` and no evaluator. It begins with the first call; the same designs are returned until they are told.
         ``parallelism`` of the study is how many wait at a time. Nothing runs between two calls.
         """
+        if not nats:
+            self._elsewhere()
         with self._file(self.document()) as path:
             self._lint(path)
             lines = call("trial", "ask", path, "-n", str(n), "-o", "jsonl", *self._place(nats)).splitlines()
-        return [trial({**json.loads(line), "outcome": "running", "feasible": False}) for line in lines]
+        return [trial({**json.loads(line), "outcome": "running", "feasible": False}, self._floats) for line in lines]
 
+    @brief
     def tell(
         self,
         asked: Union[Trial, int],
@@ -258,17 +349,25 @@ class Study:
         infeasible: str = "",
         failed: str = "",
         message: str = "",
+        need: float = 0,
+        have: float = 0,
+        unit: str = "",
         nats: Optional[str] = None,
     ) -> None:
         """Say what you measured of a design: its metrics, or the number of the only one.
 
-        ``infeasible`` is the code of why the design cannot work, ``failed`` of why the measurement broke. The first answer counts.
+        ``infeasible`` is the code of why the design cannot work, with ``need`` and ``have`` as :func:`apollo.infeasible` takes them;
+        ``failed`` is the code of why the measurement broke. The first answer counts.
         """
         row: dict[str, Any] = {"trial": asked.number if isinstance(asked, Trial) else asked}
         if (metrics is not None) + bool(infeasible) + bool(failed) != 1:
             raise ValueError("tell metrics, or infeasible, or failed")
-        if infeasible or failed:
-            row.update(outcome="infeasible" if infeasible else "failed", reason={"code": infeasible or failed, "message": message})
+        if (need or have) and not infeasible:
+            raise ValueError("need and have belong to infeasible")
+        if infeasible:
+            row.update(outcome="infeasible", reason=because(infeasible, message, need, have, unit))
+        elif failed:
+            row.update(outcome="failed", reason={"code": failed, "message": message})
         elif isinstance(metrics, Mapping):
             row["metrics"] = dict(metrics)
         else:
@@ -278,6 +377,7 @@ class Study:
             row["metrics"] = {names[0]: metrics}
         call("trial", "tell", self.name, "--from", "-", "-o", "json", *self._place(nats), stdin=json.dumps(row))
 
+    @brief
     def add(
         self,
         designs: Union[Mapping[str, Value], Sequence[Mapping[str, Value]]],
@@ -302,10 +402,12 @@ class Study:
         added: list[int] = json.loads(said)["added"]
         return added
 
+    @brief
     def extend(self, *, nats: Optional[str] = None) -> None:
         """Raise the budget of the study that exists to ``trials`` of this one: ``run()`` then goes on with it."""
         call("study", "extend", self.name, "--trials", str(self.trials), *self._place(nats))
 
+    @brief
     def retry(self, trials: Sequence[int] = (), *, failed: bool = False, where: str = "", nats: Optional[str] = None) -> list[int]:
         """Void trials and have them measured anew; return the new ones, which come on top of the budget.
 
@@ -319,7 +421,7 @@ class Study:
     @property
     def so_far(self) -> Run:
         """The run as it is: its best and its trials until now."""
-        return Run(self.name, ["--data", self.data])
+        return Run(self.name, ["--data", self.data], floats=self._floats)
 
     def _place(self, nats: Optional[str]) -> list[str]:
         return ["--nats", nats] if nats else ["--data", self.data]
@@ -334,7 +436,7 @@ class Study:
         answer = json.loads(apollo.out)
         if code == PAUSED:
             raise self._pythonic(apollo.error(f"study {self.name} is {answer.get('state')}: {answer.get('reason', '')}"))
-        return Run(self.name, ["--data", self.data], answer)
+        return Run(self.name, ["--data", self.data], answer, self._floats)
 
     def _pythonic(self, error: ApolloError, nats: str = "") -> ApolloError:
         """The error with hints that can be written in Python."""
@@ -342,8 +444,7 @@ class Study:
         if "exists already with another content" not in text:
             if not self.evaluator:
                 return error
-            for words, instead in PYTHON.items():
-                text = text.replace(words, instead)
+            text = in_python(text)
             if began := re.search(r'the version that it says: "([^"]+)", now', text):
                 text += f'; version="{began[1]}" in @apollo.evaluator goes on with it, where the edit changes no result'
             return ApolloError(text, error.code)
@@ -363,6 +464,13 @@ class Study:
     def __repr__(self) -> str:
         """The name."""
         return f"Study({self.name!r})"
+
+
+def in_python(text: str) -> str:
+    """What apollo said, in words for a function."""
+    for words, instead in PYTHON.items():
+        text = text.replace(words, instead)
+    return text
 
 
 def about(evaluator: Evaluator) -> dict[str, Any]:
