@@ -134,6 +134,7 @@ func (g *granter) roles() map[string]func() {
 func (g *granter) propose() {
 	g.send(RoleProposer, events.QueueService)
 	g.say(events.NotifySubject(">"))
+	g.say("result.*.*.*.*")                    // the answer to a batch of which every trial is known
 	g.say(events.SubmitSubject("*"), "echo.*") // the API submits; it hears itself
 	g.monitor()
 	g.hear("echo.*", apiGroup+".*")

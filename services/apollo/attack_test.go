@@ -78,7 +78,6 @@ func attacks() []attack {
 		attack{who: "measure", what: "redirect its own results", publish: "$JS.API.CONSUMER.CREATE.APOLLO_RESULT.thief", body: consumer("APOLLO_RESULT")},
 		attack{who: "measure", what: "redirect its own work", publish: "$JS.API.CONSUMER.CREATE.APOLLO_WORK.thief.apollo.v1.work.nobody.>", body: strings.Replace(consumer("APOLLO_WORK"), `"config":{`, `"config":{"filter_subject":"apollo.v1.work.nobody.>",`, 1)},
 		attack{who: "measure", what: "read dead letters", publish: "$JS.API.CONSUMER.CREATE.APOLLO_DLQ.thief", body: consumer("APOLLO_DLQ")},
-		attack{who: "drive", what: "forge a result", publish: v1 + "result.edge.victim.00000000.2", body: `{}`},
 		attack{who: "drive", what: "ask for a change as ada", publish: v1 + "cmd.owner.ada.control.victim", body: control},
 		attack{who: "drive", what: "read the replies of ada", hear: "_INBOX_ada.>"},
 	)

@@ -203,6 +203,8 @@ func TestRolesDoTheirJob(t *testing.T) {
 	run("boss", cli.ExitOK, "", "dlq", "ls")
 	run("boss", cli.ExitOK, "95", "study", "extend", "demo", "--trials", "95")
 	run("boss", cli.ExitOK, "completed", "study", "watch", "demo", "-q")
+	run("ada", cli.ExitOK, "completed", "study", "fork", "demo", "--at", "40")
+	run("eve", cli.ExitOK, "completed", "study", "fork", "demo", "--at", "40", "--set", "metadata.name=eves")
 	run("look", cli.ExitOK, "edge", "evaluator", "ls")
 	time.Sleep(events.AbsentAfter) // from then on who is not heard is missing
 	for role, address := range health {
