@@ -246,7 +246,7 @@ func TestQuotaOfBytesOfRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.wait("a")
-		for _, c := range []events.StudyControl{{Verb: "resume"}, {Verb: "extend", Trials: 2000}, {Verb: "retry", Retry: []int{1}}} {
+		for _, c := range []events.StudyControl{{Verb: "extend", Trials: 2000}, {Verb: "retry", Retry: []int{1}}} {
 			c.Study = "a"
 			overLimit(t, client.Control(s.ctx, bus, "", c), proposer.QuotaStudyBytes)
 		}

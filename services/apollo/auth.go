@@ -1,9 +1,9 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -55,7 +55,10 @@ submitter. docs/security.md has whole configurations.`,
 			case role == natsbus.RoleSubmitter && a.login.owner == "":
 				return cli.Usagef("a submitter needs --owner NAME: whose studies it submits and changes")
 			}
-			inbox := cmp.Or(a.login.InboxPrefix, "_INBOX_"+cmp.Or(a.login.owner, strings.Join(evaluators, "_"), role))
+			inbox := a.login.InboxPrefix
+			if inbox == "" {
+				inbox = inboxOf(role, a.login.owner, evaluators)
+			}
 			if role == natsbus.RoleEvaluator && len(evaluators) == 0 {
 				for _, t := range inspect.Builtins().Templates {
 					evaluators = append(evaluators, t.Backend.Describe().Name)
@@ -86,6 +89,19 @@ submitter. docs/security.md has whole configurations.`,
 	c.Flags().StringSliceVar(&evaluators, "evaluator", nil, "`name` of an evaluator whose work is taken; may be repeated")
 	c.Flags().BoolVar(&nsc, "nsc", false, "as flags of `nsc add user` and `nsc edit user`, for servers in operator mode")
 	return c
+}
+
+// inboxOf is the inbox of a user, which no other owner, role or evaluator has. No name has
+// an underscore.
+func inboxOf(role, owner string, evaluators []string) string {
+	const prefix = "_INBOX_"
+	switch {
+	case slices.Contains(natsbus.Roles(), owner):
+		return prefix + role + "_" + owner
+	case owner != "":
+		return prefix + owner
+	}
+	return prefix + strings.Join(append([]string{role}, evaluators...), "_")
 }
 
 // loginFlags are the flags that go with the permissions.

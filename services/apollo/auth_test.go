@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"apollo/events"
+	"apollo/events/natsbus"
 	"apollo/services/cli"
 )
 
@@ -35,9 +36,36 @@ func team() []member {
 		{"boss", "operator", nil, "_INBOX_operator"},
 		{"drive", "proposer", nil, "_INBOX_proposer"},
 		{"measure", "evaluator", nil, "_INBOX_evaluator"},
-		{"other", "evaluator", []string{"--evaluator", "other"}, "_INBOX_other"},
+		{"other", "evaluator", []string{"--evaluator", "other"}, "_INBOX_evaluator_other"},
 		{"keep", "archiver", nil, "_INBOX_archiver"},
 		{"look", "reader", nil, "_INBOX_reader"},
+	}
+}
+
+// No user's inbox is another one's, whatever they are called.
+func TestInboxesAreTheirOwn(t *testing.T) {
+	t.Parallel()
+	whose := map[string]string{}
+	note := func(role, owner string, evaluators ...string) {
+		inbox, who := inboxOf(role, owner, evaluators), fmt.Sprint(role, " ", owner, evaluators)
+		if other, taken := whose[inbox]; taken {
+			t.Errorf("%s has the inbox of %s: %s", who, other, inbox)
+		}
+		whose[inbox] = who
+		if _, err := natsbus.PermissionsFor(role, natsbus.Identity{InboxPrefix: inbox, Owner: owner, Evaluators: evaluators}); err != nil {
+			t.Error(err)
+		}
+	}
+	names := append([]string{"edge", "edge-a", "a"}, natsbus.Roles()...)
+	for _, name := range names {
+		if name != events.ArchiverOwner {
+			note(natsbus.RoleSubmitter, name)
+		}
+		note(natsbus.RoleEvaluator, "", name)
+		note(natsbus.RoleEvaluator, "", name, "edge")
+	}
+	for _, role := range []string{natsbus.RoleOperator, natsbus.RoleProposer, natsbus.RoleArchiver, natsbus.RoleReader} {
+		note(role, "")
 	}
 }
 

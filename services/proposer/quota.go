@@ -162,9 +162,10 @@ func (q *Quota) refusal(ctl *events.StudyControl, refused error) *events.Mistake
 	return nil
 }
 
-// overQuota refuses what gives a run more to do where it, or its owner, has enough.
+// overQuota refuses what gives a run more to do where it, or its owner, has enough. One
+// that is resumed pauses again, and says why.
 func (o *owner) overQuota(c *events.StudyControl) error {
-	if o.machine.Knows(c.ID) || !slices.Contains([]string{"resume", "extend", "add", "retry"}, c.Verb) {
+	if o.machine.Knows(c.ID) || !slices.Contains([]string{"extend", "add", "retry"}, c.Verb) {
 		return nil
 	}
 	mistake := o.tooManyBytes("/data/verb")
