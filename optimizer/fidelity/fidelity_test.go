@@ -162,6 +162,32 @@ func TestTheEndIsOfTheLastLevel(t *testing.T) {
 	}
 }
 
+// The round that the end of the trials cuts has fewer designs of its lowest levels alone: all
+// that the levels above are due is left for them.
+func TestTheEndCutsTheLowestLevels(t *testing.T) {
+	t.Parallel()
+	for trials, want := range map[int][3]int{4: {0, 0, 4}, 9: {0, 5, 4}, 12: {0, 8, 4}, 20: {8, 8, 4}, 28: {16, 8, 4}, 31: {16, 8, 7}, 44: {16, 16, 12}, 60: {24, 24, 12}, 84: {48, 24, 12}} {
+		a := algorithm()
+		a.Trials = func() int { return trials }
+		search, err := a.Start(optimizer.Problem{Space: grid(t, 20), Seed: 3})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var levels [3]int
+		for i := range trials {
+			got, err := search.Ask(uint64(i), 1, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			levels[got[0].Point[1]]++
+			search.Tell(optimizer.Observation{Point: got[0].Point, Origin: got[0].Origin, Trial: i, Values: []float64{bowl(got[0].Point, false)}})
+		}
+		if levels != want {
+			t.Errorf("%d trials by level: %v, want %v", trials, levels, want)
+		}
+	}
+}
+
 // The search ends when all designs are measured at the last level.
 func TestExhausted(t *testing.T) {
 	t.Parallel()
