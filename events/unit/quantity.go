@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // ErrSyntax is wrapped by Parse's errors when the text is no number followed
@@ -51,6 +52,37 @@ func Parse(text string) (Quantity, error) {
 		return Quantity{}, fmt.Errorf("%w: %q", ErrRange, Clip(text, maxText))
 	}
 	return q, nil
+}
+
+// Duration is the regular expression of what ParseDuration reads and Parse does not.
+const Duration = Number + ` *[md]|([0-9]+\.?[0-9]*(h|m|s|ms|us|ns))+`
+
+// ParseDuration reads how long something may take: a quantity of time, minutes as "2m",
+// days as "1.5 d", or a sum as Go writes it ("1h30m"). 0 needs no unit.
+func ParseDuration(text string) (Quantity, error) {
+	q, err := Parse(text)
+	if err == nil && (q.Unit.Dimension == Time || q.Unit.Symbol == "" && q.Base() == 0) {
+		return q, nil
+	}
+	s := strings.TrimSpace(text)
+	number, days := strings.CutSuffix(s, "d")
+	if !days {
+		number, _ = strings.CutSuffix(s, "m")
+	}
+	if q, err := Parse(number); err == nil && q.Unit.Symbol == "" && number != s {
+		q.Unit = Unit{Symbol: "min", Dimension: Time, Factor: 60}
+		if days {
+			q.Unit = Unit{Symbol: "d", Dimension: Time, Factor: 86400}
+		}
+		return q, nil
+	}
+	if d, err := time.ParseDuration(s); err == nil {
+		return Quantity{Digits: strconv.FormatInt(d.Nanoseconds(), 10), Unit: Unit{Symbol: "ns", Dimension: Time, Exp: -9, Factor: 1}}, nil
+	}
+	if err == nil {
+		err = fmt.Errorf("%w: %q", ErrUnknown, Clip(q.Unit.Symbol, maxText))
+	}
+	return q, err
 }
 
 // Clip cuts a text that is longer than n characters, for messages.

@@ -3,8 +3,6 @@ package cli
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -12,20 +10,11 @@ import (
 	"apollo/events/unit"
 )
 
-// ParseDuration reads a time as study files have it ("30 s", "2min", "1.5 h"), in Go's words
-// ("1m30s"), or in days ("30d").
+// ParseDuration reads a time as study files have it ("30 s", "2m", "1.5 h", "30d", "1h30m").
 func ParseDuration(text string) (time.Duration, error) {
-	seconds := math.NaN()
-	if q, err := unit.Parse(text); err == nil && (q.Unit.Dimension == unit.Time || q.Base() == 0 && q.Unit.Symbol == "") {
-		seconds = q.Base()
-	} else if days, ok := strings.CutSuffix(text, "d"); ok {
-		if n, err := strconv.ParseFloat(strings.TrimSpace(days), 64); err == nil {
-			seconds = n * (24 * time.Hour).Seconds()
-		}
-	} else if d, err := time.ParseDuration(text); err == nil {
-		return d, nil
-	}
-	if !(math.Abs(seconds) < time.Duration(math.MaxInt64).Seconds()) {
+	q, err := unit.ParseDuration(text)
+	seconds := q.Base()
+	if err != nil || !(math.Abs(seconds) < time.Duration(math.MaxInt64).Seconds()) {
 		return 0, fmt.Errorf("%q: want a time, such as 30s, 2min, 12h or 30d", unit.Clip(text, 40))
 	}
 	return time.Duration(math.Round(seconds * float64(time.Second))), nil

@@ -78,7 +78,7 @@ func (b *builder) check(n *node, f *field) {
 		b.checkNumber(n, f)
 	case quantityShape:
 		if n.kind == numberKind || b.isA(n, stringKind, f) {
-			if v, ok := b.quantity(n, f.unit(), "the field"); ok {
+			if v, ok := f.quantity(b.report, n, "the field"); ok {
 				b.checkRange(n, v, f)
 			}
 		}

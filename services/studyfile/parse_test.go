@@ -240,3 +240,32 @@ func TestLongCommand(t *testing.T) {
 		t.Errorf("a command of one more byte: %v", err)
 	}
 }
+
+// How long something may take is written in all ways that flags take, also for editors.
+func TestDurations(t *testing.T) {
+	t.Parallel()
+	b, err := studyfile.Schema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	schema := compile(t, b)
+	for text, want := range map[string]float64{"2m": 120, "2 m": 120, "1.5d": 129600, "1 d": 86400, "1h30m": 5400, "1m30s": 90, "90s": 90, "0.5 h": 1800, "2min": 120} {
+		src := strings.Replace(full, "timeout: 90s", "timeout: "+text, 1)
+		if got := parse(t, src, studyfile.Options{}).Spec.Evaluator.TimeoutSeconds; got != want {
+			t.Errorf("timeout: %s is %v s, want %v", text, got, want)
+		}
+		if err := valid(t, schema, []byte(src)); err != nil {
+			t.Errorf("the schema refuses timeout: %s: %v", text, err)
+		}
+	}
+	for _, text := range []string{"2 mm", "1 day", "m", "1h30", "nand", "-2m", "0d", "90", "0"} {
+		src := strings.Replace(full, "timeout: 90s", "timeout: "+text, 1)
+		if _, err := studyfile.Parse("study.yaml", []byte(src), catalog(), studyfile.Options{}); err == nil {
+			t.Errorf("timeout: %s is taken", text)
+		}
+	}
+	// What is measured keeps its units: a latency of 2 m is no time.
+	if _, err := studyfile.Parse("study.yaml", []byte(strings.Replace(full, "target: 1.5 ms", "target: 2m", 1)), catalog(), studyfile.Options{}); err == nil {
+		t.Error("a target of 2m is taken")
+	}
+}

@@ -29,6 +29,17 @@ func (r *report) quantity(n *node, want unit.Unit, who string) (float64, bool) {
 	return q.In(want), ok
 }
 
+// quantity reads a number of a field. How long something may take is written in more
+// ways than what is measured.
+func (f *field) quantity(r *report, n *node, who string) (float64, bool) {
+	if f.dimension == unit.Time && n.kind == stringKind {
+		if q, err := unit.ParseDuration(n.text); err == nil && q.Unit.Symbol != "" && !math.IsInf(q.Base(), 0) {
+			return q.Base(), true
+		}
+	}
+	return r.quantity(n, f.unit(), who)
+}
+
 // written reads a quantity of want's dimension, as it is written.
 func (r *report) written(n *node, want unit.Unit, who string) (unit.Quantity, bool) {
 	q, err := unit.Parse(n.text)

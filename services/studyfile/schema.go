@@ -63,7 +63,11 @@ func (f *field) schema() (s object) {
 	case quantity:
 		// A number with a unit of the dimension, which a ratio can lack.
 		end := map[bool]string{true: "?$", false: "$"}[ratio]
-		s.set("pattern", "^"+unit.Number+" *("+strings.Join(symbolsOf(f.dimension), "|")+")"+end)
+		pattern := "^" + unit.Number + " *(" + strings.Join(symbolsOf(f.dimension), "|") + ")" + end
+		if f.dimension == unit.Time {
+			pattern += "|^(" + unit.Duration + ")$"
+		}
+		s.set("pattern", pattern)
 	case f.naming != nil:
 		s.set("pattern", f.naming.pattern)
 	case f.word != "":

@@ -45,7 +45,7 @@ func (b *builder) put(f *field, n *node, to any) bool {
 	case n == nil || n.kind == nullKind || n.kind == mapKind && len(n.entries) == 0 || f.shape == freeShape && n.kind != mapKind:
 		return false
 	case f.shape == quantityShape:
-		v, ok := quiet.quantity(n, f.unit(), "")
+		v, ok := f.quantity(quiet, n, "")
 		if ok {
 			*to.(*float64) = v
 		}
