@@ -124,7 +124,8 @@ func (s *multiObjectiveGP) feasibilityUnknown() bool {
 // by breeding, until there are n.
 func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 	order := constrainedRank(s.records)
-	parents := s.breederOfBest(order)
+	good := s.withoutOutliers(order)
+	parents := s.breederOfBest(good)
 	modelled := min(n, len(b.out)+modelProposals)
 	acquisition, err := s.acquisition(b, order, modelled)
 	if err != nil {
@@ -135,7 +136,7 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 		return err
 	}
 	many := s.many()
-	near, breed := many && s.feasible > 0, s.knobs.Breed > 0 && (!many || s.stale(order))
+	near, breed := many && s.feasible > 0, s.knobs.Breed > 0 && (!many || s.stale(good))
 	gain, _ := acquisition.(*hypervolumeGain)
 	every := uint64(0)
 	if near {
@@ -152,7 +153,7 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 			pool: s.knobs.Pool, climbs: 2, steps: 8, sparse: true, near: near, elite: points(parents.members[:min(elites, len(parents.members))]),
 		}
 		if near && number%every == 0 {
-			s.probe(&search, gain, order)
+			s.probe(&search, gain, good)
 		}
 		if !search.proposeBest() {
 			return nil
@@ -170,12 +171,35 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 // stale reports whether more than Breed trials brought the front nothing.
 func (s *multiObjectiveGP) stale(order []int) bool {
 	newest := 0
-	for _, i := range order[:s.feasible] {
-		if i > newest && !slices.ContainsFunc(order[:s.feasible], func(j int) bool { return pareto.Dominates(s.records[j].values, s.records[i].values) }) {
+	feasibles := s.feasibles(order)
+	for _, i := range feasibles {
+		if i > newest && !slices.ContainsFunc(feasibles, func(j int) bool { return pareto.Dominates(s.records[j].values, s.records[i].values) }) {
 			newest = i
 		}
 	}
 	return len(s.records)-1-newest > s.knobs.Breed
+}
+
+// withoutOutliers returns order without those that are outliers: a penalty may be on the
+// front, and nothing good is near it. Where all that is feasible is one it is order.
+func (s *multiObjectiveGP) withoutOutliers(order []int) []int {
+	usual := s.usual(len(s.records))
+	out := slices.DeleteFunc(slices.Clone(order), func(i int) bool {
+		return s.records[i].class == feasible && !usual(s.records[i].values)
+	})
+	if len(s.feasibles(out)) == 0 {
+		return order
+	}
+	return out
+}
+
+// feasibles are the first of an order, which are feasible.
+func (s *multiObjectiveGP) feasibles(order []int) []int {
+	n := slices.IndexFunc(order, func(i int) bool { return s.records[i].class != feasible })
+	if n < 0 {
+		n = len(order)
+	}
+	return order[:n]
 }
 
 // breederOfBest returns NSGA2 on the best designs.

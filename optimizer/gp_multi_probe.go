@@ -95,7 +95,7 @@ const probed, probedLevels = 4096, 16
 // probed, or probedLevels for each parameter where that is more.
 func (s *multiObjectiveGP) gaps(order []int) []space.Point {
 	var front []space.Point
-	for k, i := range order[:s.feasible] { // front by front
+	for k, i := range s.feasibles(order) { // front by front
 		if slices.ContainsFunc(order[:k], func(j int) bool { return pareto.Dominates(s.records[j].values, s.records[i].values) }) {
 			break
 		}

@@ -141,6 +141,9 @@ func TestPenaltyOnFrontIsOutlier(t *testing.T) {
 		if !slices.Equal(got, want) {
 			t.Errorf("with %v the reference is %v, without %v", penalty, got, want)
 		}
+		if good := s.withoutOutliers(constrainedRank(s.records)); len(good) != 20 || slices.Contains(good, 20) {
+			t.Errorf("with %v the designs to change are %v, want all 20 others", penalty, good)
+		}
 	}
 }
 

@@ -14,6 +14,9 @@ const (
 	// plateauTies is how many equal values are a plateau without a gap. Chosen: two
 	// designs may well be the same one to an evaluator.
 	plateauTies = 3
+	// widestRange is the ratio that a gap is wide from, however wide the range of all
+	// that is better: that may begin at a zero but for rounding. Chosen.
+	widestRange = 1e4
 	// drawnIn is how many times the third quartile of the distances from the median
 	// is left as it is. Chosen: about twelve deviations of a normal sample, so
 	// that ties and a lucky design among few are left alone.
@@ -23,9 +26,9 @@ const (
 // OutlierLimit returns the label (to be minimised) from which on labels are no
 // part of the landscape, such as penalties for designs that do not work; +Inf
 // where all are part of it. Outliers lie behind a gap wider than the range of
-// all that is better. What is better holds at least half of the labels and the
-// gap is a factor of 20, or the outliers are mostly the same few values and it is
-// one of 3. Where labels have both signs, for which there is no factor, the gap
+// all that is better, or than a factor of 10,000. What is better holds at least half
+// of the labels and the gap is a factor of 20, or the outliers are mostly the same few
+// values and it is one of 3. Where labels have both signs, for which there is no factor, the gap
 // must be 20 times the range of at least three values. The worst value is also
 // one, without a gap, where it comes three times and more than twice as often as
 // any of the worse half of the others. It takes O(n log n) time.
@@ -73,7 +76,7 @@ func outlyingFrom(sorted []float64, half int, ties bool) int {
 			factor = plateauGap
 		}
 		if linear && sorted[i-1] > sorted[0] && i > 2 && gap/outlyingGap > spread ||
-			!linear && gap > math.Log(float64(factor)) && gap > spread {
+			!linear && gap > math.Log(float64(factor)) && gap > min(spread, math.Log(widestRange)) {
 			return i
 		}
 	}

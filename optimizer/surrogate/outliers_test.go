@@ -62,6 +62,7 @@ func TestGapLimit(t *testing.T) {
 		{"most are penalties", []float64{1, 1.5, 1e12, 1e12, 1e12, 1e12}, 1e12},
 		{"one in both signs", []float64{-2, -1, 1, 2, 1e12}, 1e12},
 		{"wide, but even", []float64{1, 10, 100, 1e3, 1e4, 1e5}, inf},
+		{"from a zero but for rounding", []float64{6e-17, 0.3, 0.9, 1, 1e9}, 1e9},
 	} {
 		if got := GapLimit(c.labels); got != c.want {
 			t.Errorf("%s: the limit of %v is %v, want %v", c.name, c.labels, got, c.want)
