@@ -199,7 +199,9 @@ func sound(data []byte) (accepted bool, err error) {
 
 func FuzzImportTFLite(f *testing.F) {
 	f.Add(modeltest.SampleTFLite())
-	f.Add(streaming().Bytes())
+	for _, m := range kindsOfTFLite() {
+		f.Add(m.model.Bytes())
+	}
 	f.Add(calledTFLite(modeltest.TFOp{Code: 206, More: map[int]int32{1: 1}}).Bytes())
 	fuzzImport(f)
 }
@@ -269,7 +271,7 @@ func TestImportMutations(t *testing.T) {
 		}
 	}
 	seeds := [][]byte{
-		modeltest.SampleTFLite(), modeltest.SampleONNX(), streaming().Bytes(),
+		modeltest.SampleTFLite(), modeltest.SampleONNX(),
 		branched(nil, []modeltest.ONNXTensor{scalar("c", 1)}), called(2).Bytes(),
 	}
 	seeds = append(seeds, calledTFLite(modeltest.TFOp{Code: 206, More: map[int]int32{1: 1}}).Bytes())
@@ -281,6 +283,10 @@ func TestImportMutations(t *testing.T) {
 	}
 	seeds = append(seeds, oddSequences()["without the last"].bytes(), oddSamples()["DeformConv"].bytes())
 	seeds = append(seeds, mixtureOf(false, true, 5, attrs{}).Bytes(), mixtureOf(true, true, 5, attrs{}).Bytes())
+	kinds := kindsOfTFLite()
+	for _, name := range slices.Sorted(maps.Keys(kinds)) {
+		seeds = append(seeds, kinds[name].model.Bytes())
+	}
 	models := attentionModels()
 	for _, name := range slices.Sorted(maps.Keys(models)) {
 		seeds = append(seeds, models[name].bytes())

@@ -15,6 +15,9 @@ type TFLite struct {
 	Inputs, Outputs []int32
 	// Branches are further subgraphs, which have no branches of their own.
 	Branches []TFLite
+	// Signatures name the main subgraph's inputs and outputs for callers, in so
+	// many ways.
+	Signatures int
 }
 
 // TFTensor is a tensor; a constant one has a buffer with a few bytes.
@@ -26,6 +29,10 @@ type TFTensor struct {
 	True      bool // constant, one byte that is not 0
 	Variable  bool
 	Signature []int32
+	// Channels is how many scales it has, along its first dimension.
+	Channels int
+	// Sparse says that its rows are stored compressed.
+	Sparse bool
 }
 
 // TFOp is an operator. Options are 32-bit fields of its table by position.
@@ -39,8 +46,8 @@ type TFOp struct {
 	More    map[int]int32  // fields of the second table of options
 }
 
-// table is a FlatBuffers table by field: int32, byte, string, []int32,
-// []byte, *table or []*table.
+// table is a FlatBuffers table by field: int32, byte, string, []int32, []int64,
+// []byte, table or []table.
 type table map[int]any
 
 // Bytes writes the file.
@@ -55,9 +62,42 @@ func (m TFLite) Bytes() []byte {
 	root := w.table(table{
 		0: int32(3), 1: codes, 2: subs,
 		4: []table{{}, {0: []byte{1, 2, 3, 4}}, {0: []byte{1}}},
+		7: m.signatures(),
 	})
 	binary.LittleEndian.PutUint32(w.b, uint32(root))
 	return w.b
+}
+
+// signatures are the tables that name inputs and outputs.
+func (m TFLite) signatures() (list []table) {
+	named := func(tensors []int32) (list []table) {
+		for _, t := range tensors {
+			list = append(list, table{0: m.Tensors[t].Name, 1: t})
+		}
+		return list
+	}
+	for range m.Signatures {
+		list = append(list, table{0: named(m.Inputs), 1: named(m.Outputs), 2: "serving_default", 4: int32(0)})
+	}
+	return list
+}
+
+// quantised is the table of a tensor's scales, zero points and their dimension.
+func (t TFTensor) quantised() table {
+	var scales []int32
+	for range t.Channels {
+		scales = append(scales, 0x3f000000) // 0.5
+	}
+	return table{2: scales, 3: make([]int64, t.Channels), 6: int32(0)}
+}
+
+// sparse is the table of how rows are stored: a dense dimension, and one of which the
+// places are listed.
+func (t TFTensor) sparse() table {
+	return table{0: []int32{0, 1}, 2: []table{
+		{0: byte(0), 1: t.Shape[0]},
+		{0: byte(1), 2: byte(1), 3: table{0: []int32{0, 2, 4}}, 4: byte(1), 5: table{0: []int32{0, 3, 1, 2}}},
+	}}
 }
 
 // subgraph is the graph without its branches, and the codes of its operators.
@@ -76,6 +116,12 @@ func (m TFLite) subgraph(first int) (sub table, codes []table) {
 		}
 		if t.Signature != nil {
 			x[7] = t.Signature
+		}
+		if t.Channels > 0 {
+			x[4] = t.quantised()
+		}
+		if t.Sparse {
+			x[6] = t.sparse()
 		}
 		tensors = append(tensors, x)
 	}
@@ -173,6 +219,12 @@ func (w *flat) value(v any) int {
 		at := w.u32(len(v))
 		for _, x := range v {
 			w.u32(int(x))
+		}
+		return at
+	case []int64:
+		at := w.u32(len(v))
+		for _, x := range v {
+			w.b = binary.LittleEndian.AppendUint64(w.b, uint64(x))
 		}
 		return at
 	case []table:
