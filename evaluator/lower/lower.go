@@ -106,20 +106,49 @@ func bytesFor(bits int64) int64 { return max(model.CeilDiv(bits, 8), 1) }
 
 // Beside returns the bytes of a layer's tensors that its loops do not know, in
 // words of wordBits where elements take one, by the operand that they are of: biases
-// and scales, which come in with the filters, the outputs of a transposed convolution beyond the
-// positions of its input, and the state of an LSTM's cells beside the state that its
-// products read.
+// and scales, which come in with the filters, the outputs of a transposed convolution
+// beyond the positions of its input, and the state of an LSTM's cells beside the state
+// that its products read. Less than none are the inputs that loops bring and that are
+// padding.
 func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) (bytes [model.Operands]int64) {
 	bits = bits.WithDefaults()
 	size := func(elements, width int64) int64 {
 		return model.CeilDiv(elements*HalfBytes(max(width, wordBits)), 2)
 	}
 	bytes[model.Weights] = size(l.BiasElements(), bits.Accumulators) + l.ScaleBytes
+	_, activations, _ := l.Formats(bits)
 	switch {
 	case l.Op == workload.Deconv && !l.Fused:
 		bytes[model.Outputs] = size(max(l.OutputElements()-l.N*l.H*l.W*l.K, 0), l.OutputFormat(bits).Bits)
 	case l.Op == workload.RNN && l.Fn == "lstm" && len(l.In) > 2 && l.InElements >= l.N*(l.M*l.C+2*l.K):
 		bytes[model.Inputs] = size(l.N*l.K, bits.Activations)
 	}
+	if padding := padding(l); padding > 0 {
+		bytes[model.Inputs] = -padding * HalfBytes(max(activations.Bits, wordBits)) / 2
+	}
 	return bytes
+}
+
+// padding returns how many of the inputs under a layer's windows are not there: no
+// fewer than the loops bring once, and none where windows leave holes.
+func padding(l *workload.Layer) int64 {
+	under, there := l.N*l.C*max(l.Groups, 1), l.N*l.C*max(l.Groups, 1)
+	for _, d := range [...]struct{ out, window, in, stride, dilation int64 }{
+		{l.P, l.R, l.H, l.Stride[0], l.Dilation[0]}, {l.Q, l.S, l.W, l.Stride[1], l.Dilation[1]},
+	} {
+		stride, dilation := max(d.stride, 1), max(d.dilation, 1)
+		switch l.Op {
+		case workload.Deconv: // loops go over positions of the input, and meet every tap in each
+			d.out, stride, dilation = d.in, 1, 1
+		case workload.Conv, workload.GroupConv, workload.DepthwiseConv:
+		default:
+			return 0
+		}
+		if d.in < 1 || dilation > 1 && stride > 1 {
+			return 0
+		}
+		n := min((d.out-1)*stride+(d.window-1)*dilation+1, d.out*d.window)
+		under, there = under*n, there*min(n, d.in)
+	}
+	return under - there
 }

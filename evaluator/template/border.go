@@ -10,6 +10,7 @@ import (
 // know. The mapping is that of the layer with tensors in memory, and what it moves
 // of them more than once stays, so that the cost of a fused layer is an upper bound.
 func (m *Machine) border(s *shape, c *Cost) {
+	c.loops = bare{c.Cycles, c.EnergyPJ}
 	more := s.aside() - min(s.p.FusedBytes(), c.OffChip)
 	if more == 0 {
 		return

@@ -438,6 +438,43 @@ func TestAccessesOffChip(t *testing.T) {
 	}
 }
 
+// What is padding is no tensor's: it does not cross.
+func TestPaddingStaysInside(t *testing.T) {
+	t.Parallel()
+	const (
+		head = "{schema: apollo.workload/v1, name: padded, precision: {weights: 16, activations: 16}, inputs: [{name: x, shape: [1, 8, 8, 16]}], layers: ["
+		in   = 8 * 8 * 16
+	)
+	for layer, elements := range map[string]int64{ // a bias has two words
+		"{id: y, op: conv, K: 4, P: 8, Q: 8, R: 3, S: 3, in: [x]}":                     in + 9*16*4 + 2*4 + 8*8*4,
+		"{id: y, op: conv, K: 4, P: 4, Q: 4, R: 3, S: 3, stride: [2, 2], in: [x]}":     in + 9*16*4 + 2*4 + 4*4*4,
+		"{id: y, op: conv, K: 4, P: 8, Q: 8, R: 3, S: 3, dilation: [2, 2], in: [x]}":   in + 9*16*4 + 2*4 + 8*8*4,
+		"{id: y, op: gconv, K: 32, C: 8, P: 8, Q: 8, R: 5, S: 5, groups: 2, in: [x]}":  in + 25*8*32 + 2*32 + 8*8*32,
+		"{id: y, op: dwconv, K: 16, P: 8, Q: 8, R: 3, S: 3, in: [x]}":                  in + 9*16 + 2*16 + in,
+		"{id: y, op: conv, K: 4, P: 6, Q: 6, R: 3, S: 3, in: [x]}":                     in + 9*16*4 + 2*4 + 6*6*4,
+		"{id: y, op: deconv, K: 4, P: 16, Q: 16, R: 2, S: 2, stride: [2, 2], in: [x]}": in + 4*16*4 + 2*4 + 16*16*4,
+	} {
+		w, err := workload.Parse("padded.yaml", []byte(head+layer+"]}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range All() {
+			if x.Name == "edge" {
+				continue // TestOrderOfLayers
+			}
+			l := inspected(t, x, x.Template().Baseline, w).Layers[0]
+			// Where it takes no time these mappers bring inputs again.
+			again := x.Name == "spatial" || x.Name == "shidiannao"
+			if got := l.Bytes.Of(report.OffChip); got < 2*elements || got > 2*elements && !again {
+				t.Errorf("%s: %s: %d B cross, the tensors have %d", x.Name, layer, got, 2*elements)
+			}
+			if listed, ok := accessed(&l); ok && listed != l.Bytes.Of(report.OffChip) {
+				t.Errorf("%s: %s: accesses of %d B, %d B cross", x.Name, layer, listed, l.Bytes.Of(report.OffChip))
+			}
+		}
+	}
+}
+
 // crossing returns the bytes of the inputs that a layer reads and of the outputs,
 // found from the names alone.
 func crossing(w *workload.Workload) (bytes int64) {

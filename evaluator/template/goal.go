@@ -132,8 +132,8 @@ func (b *taskModel) again(seen []Machine, g goal, costs []Cost, goals []goal) bo
 	for i := range b.shapes {
 		s := &b.shapes[i]
 		own := g
-		if !s.vector && s.whole() { // no less than what the loops cost
-			own.reached = g.of(&costs[i])
+		if !s.vector {
+			own.reached = g.value(float64(costs[i].loops.cycles), costs[i].loops.pj)
 		}
 		c, misfit := b.layer(seen, s, own)
 		switch {

@@ -54,6 +54,13 @@ type Cost struct {
 	// PeakPJ is the energy in a cycle of the layer that draws most, in a sum of layers.
 	PeakPJ float64
 	needs  needs
+	loops  bare
+}
+
+// bare is what the loops of a layer take, whatever of it crosses the border.
+type bare struct {
+	cycles int64
+	pj     float64
 }
 
 // needs are the times that units, on-chip memories and interface need for a layer,

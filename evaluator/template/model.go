@@ -30,9 +30,6 @@ func (s *shape) aside() (n int64) {
 	return n
 }
 
-// whole reports whether all that the loops move crosses the chip's border.
-func (s *shape) whole() bool { return s.p.Fused == [model.Operands]bool{} }
-
 // network is a network as shapes.
 type network struct {
 	frame.Network
