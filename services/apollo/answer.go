@@ -153,7 +153,7 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 		}
 		fmt.Fprintf(w, "\nbest design%s: trial %d\n\n", so, s.Best.Trial)
 		baseline := inspect.BaselineOf(ctx, spec)
-		design := designOf(spec, s.Best)
+		design := inspect.DesignOf(spec, s.Best.Design)
 		designGrid(spec, design, baseline.Design).Text(w, p)
 		fmt.Fprintln(w)
 		metricGrid(spec, s.Best, baseline).Text(w, p)
@@ -236,20 +236,6 @@ func metricNames(spec *events.Spec) []string {
 		names[i] = m.Name
 	}
 	return names
-}
-
-// designOf is a best trial's design in the order of the parameters.
-func designOf(spec *events.Spec, best *events.BestTrial) events.Design {
-	d := make(events.Design, len(spec.Parameters))
-	for i, p := range spec.Parameters {
-		switch v := best.Design[p.Name].(type) {
-		case float64:
-			d[i].Num = v
-		case string:
-			d[i].Label = v
-		}
-	}
-	return d
 }
 
 // metricGrid is the metrics of the best trial against the baseline and the

@@ -220,7 +220,7 @@ func (a *app) prove(ctx context.Context, problem *certify.Problem, ev evaluator.
 
 // measure returns all metrics of a design.
 func measure(ctx context.Context, ev evaluator.Evaluator, spec *events.Spec, design map[string]any) (map[string]float64, error) {
-	r, err := ev.Evaluate(ctx, evaluator.Request{Study: spec.Study, Trial: -1, Design: designOf(spec, &events.BestTrial{Design: design})})
+	r, err := ev.Evaluate(ctx, evaluator.Request{Study: spec.Study, Trial: -1, Design: inspect.DesignOf(spec, design)})
 	if err != nil {
 		return nil, err
 	}
@@ -302,7 +302,7 @@ func proofText(w io.Writer, p cli.Paint, spec *events.Spec, v *certified) {
 			how = "is the best so far"
 		}
 		fmt.Fprintf(w, "%s: %s %s%s\n\n", p.Bold(v.Study), bestText(spec, best), how, boundText(v))
-		designGrid(spec, designOf(spec, best), nil).Text(w, p)
+		designGrid(spec, inspect.DesignOf(spec, best.Design), nil).Text(w, p)
 		fmt.Fprintln(w)
 		metricGrid(spec, best, inspect.Baseline{}).Text(w, p)
 		fmt.Fprintln(w)

@@ -198,34 +198,31 @@ func (a *app) keepSweep(ctx context.Context, problem *certify.Problem, v *swept,
 
 // differing lists the parameters in which the optima of the steps differ, and
 // says what the others are.
-func (v *swept) differing() (names []events.Parameter, same []string) {
-	for _, p := range v.Spec.Parameters {
-		values := map[any]bool{}
-		for _, s := range v.Steps {
-			if s.Design != nil {
-				values[s.Design[p.Name]] = true
+func (v *swept) differing() (differ []int, same []string) {
+	of := inspect.MeaningOf(v.Spec)
+	texts := make([]map[string]bool, len(v.Spec.Parameters))
+	for i := range texts {
+		texts[i] = map[string]bool{}
+	}
+	for _, s := range v.Steps {
+		if s.Design != nil {
+			for i, text := range of.Texts(inspect.DesignOf(v.Spec, s.Design), noLevel, valueText) {
+				texts[i][text] = true
 			}
 		}
-		if len(values) != 1 {
-			names = append(names, p)
+	}
+	for i := range v.Spec.Parameters {
+		if len(texts[i]) != 1 {
+			differ = append(differ, i)
 			continue
 		}
-		for value := range values {
-			same = append(same, p.Name+" "+designText(value, p.Unit))
+		for text := range texts[i] {
+			if text != noLevel {
+				same = append(same, v.Spec.Parameters[i].Name+" "+text)
+			}
 		}
 	}
-	return names, same
-}
-
-// designText is a value of a design in JSON, for people.
-func designText(value any, unit string) string {
-	switch x := value.(type) {
-	case float64:
-		return valueText(space.Value{Num: x}, unit)
-	case string:
-		return x
-	}
-	return "-"
+	return differ, same
 }
 
 func (v *swept) answer() cli.Answer {
@@ -238,9 +235,10 @@ func (v *swept) answer() cli.Answer {
 	}
 	sheet.Header = append(append(sheet.Header, inspect.ParameterColumns(spec)...), "feasible")
 	table := &cli.Grid{Header: []string{">" + strings.ToUpper(cli.Bare(v.Limited, v.LimitUnit)) + " LIMIT", ">USED", ">" + strings.ToUpper(cli.Bare(v.Metric, v.Unit)), strings.TrimSpace(">PER " + v.LimitUnit)}, Fold: true}
+	of := inspect.MeaningOf(spec)
 	differ, same := v.differing()
-	for _, p := range differ {
-		table.Header = append(table.Header, ">"+p.Name)
+	for _, i := range differ {
+		table.Header = append(table.Header, ">"+spec.Parameters[i].Name)
 	}
 	var items []any
 	for i := range v.Steps {
@@ -254,25 +252,20 @@ func (v *swept) answer() cli.Answer {
 				exact = append(exact, "")
 			}
 		}
-		for _, p := range spec.Parameters {
-			text := ""
-			if s.Design != nil {
-				text, _ = s.Design[p.Name].(string)
-				if x, ok := s.Design[p.Name].(float64); ok {
-					text = plainNumber(&x)
-				}
-			}
-			exact = append(exact, text)
+		var design events.Design // none where no design keeps the limit
+		if s.Design != nil {
+			design = inspect.DesignOf(spec, s.Design)
 		}
-		exact = append(exact, strconv.FormatBool(s.Design != nil))
+		exact = append(append(exact, of.Cells(design)...), strconv.FormatBool(s.Design != nil))
 		sheet.Add(exact...)
 		used := "-"
 		if x, ok := s.Metrics[v.Limited]; ok {
 			used = cli.Quantity(x, v.LimitUnit)
 		}
 		shown := []string{cli.Quantity(s.Limit, v.LimitUnit), used, orNone(s.Value, v.Unit), orNone(s.Slope, v.Unit)}
-		for _, p := range differ {
-			shown = append(shown, designText(s.Design[p.Name], p.Unit))
+		texts := of.Texts(design, noLevel, valueText)
+		for _, i := range differ {
+			shown = append(shown, texts[i])
 		}
 		table.Add(shown...)
 	}

@@ -197,6 +197,11 @@ func (s *subject) text(w io.Writer, p cli.Paint, r *report.Design) {
 			fmt.Fprintf(w, "%-*s %s%s\n", width, cli.Bare(m.Name, m.Unit), cli.Metric(*m.Value, m.Unit), s.wanted(m, p))
 		}
 	}
+	if rules, err := s.Broken(s.point); err == nil {
+		for _, x := range rules {
+			fmt.Fprintf(w, "the study's rule %q is %s: %s\n", x.ID, p.Red("not kept"), x.Expr)
+		}
+	}
 	breakdown(w, p, "area", r.Area.Parts(), "mm2")
 	if len(r.Array) > 0 {
 		fmt.Fprintln(w)

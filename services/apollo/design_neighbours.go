@@ -27,9 +27,10 @@ func (a *app) designNeighboursCommand() *cobra.Command {
 		Use:         "neighbours", Short: "Show what each change of one parameter does",
 		Long: `Show what each change of one parameter to the next level below or above does to the
 metrics of a design, or to every level with --all; --changes 2 tries pairs of changes too.
+With --study the levels are those that the study has.
 First come those that improve the metric for no area, then those that improve it most per
 mm2, then those that save area, and last those that are not possible: with the rule that
-forbids each, or the study's limit, and the one change more that repairs it.`,
+forbids each, or the study's rule or limit, and the one change more that repairs it.`,
 		Example: "  apollo design neighbours --preset baseline\n  apollo design neighbours --set cores=32 --set lanes=256 --all -o json",
 		Args:    cli.Exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
@@ -137,8 +138,15 @@ func neighboursOf(ctx context.Context, s *subject, o neighbourOptions) (*neighbo
 	for _, r := range before {
 		n.Broken = append(n.Broken, brokenRule{r.Code, r.Layer, r.Message})
 	}
+	rules, err := s.Broken(s.point)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rules {
+		n.Broken = append(n.Broken, brokenRule{Code: ruleCode(r), Message: r.Expr})
+	}
 	n.Gain = o.metric
-	steps := inspect.Steps(s.params(), s.point, o.all, -1)
+	steps := inspect.Steps(s.Levels(), s.point, o.all, -1)
 	for i := range steps {
 		if err := n.add(ctx, s, o, &home, before, &steps[i], nil); err != nil {
 			return nil, err
@@ -197,7 +205,7 @@ func (n *neighbours) add(ctx context.Context, s *subject, o neighbourOptions, ho
 		}
 	}
 	if second == nil && !near.possible() {
-		repair, err := s.Repair(ctx, s.params(), p, first.Index)
+		repair, err := s.Repair(ctx, p, first.Index)
 		if err != nil {
 			return err
 		}
@@ -242,10 +250,14 @@ func (n *neighbour) worth() float64 {
 	return 0
 }
 
-// overLimits are the study's limits that a design does not keep, as codes.
-func (s *subject) overLimits(r *report.Design) (codes []string) {
+// notKept are the study's rules and limits that a design does not keep, as codes.
+func (s *subject) notKept(p report.Point, r *report.Design) (codes []string, err error) {
+	rules, err := s.Broken(p)
+	for _, x := range rules {
+		codes = append(codes, ruleCode(x))
+	}
 	if s.Spec == nil || !r.Feasible {
-		return nil
+		return codes, err
 	}
 	for _, c := range s.Spec.Constraints {
 		v := r.Metrics.Of(c.Metric)
@@ -253,8 +265,10 @@ func (s *subject) overLimits(r *report.Design) (codes []string) {
 			codes = append(codes, "limit on "+s.Spec.Metrics[s.Spec.MetricIndex(c.Metric)].Short())
 		}
 	}
-	return codes
+	return codes, err
 }
+
+func ruleCode(r events.Rule) string { return "rule " + r.ID }
 
 // gainOf finds the metric whose gain counts, and its direction.
 func (s *subject) gainOf(name string) (column string, sign float64, err error) {
@@ -297,7 +311,15 @@ func (s *subject) neighbour(p report.Point, home *report.Design, before []*evalu
 	for i, m := range home.Metrics {
 		n.Change[i].Value = newChanged("", "", m.Value, r.Metrics[i].Value).Change
 	}
-	was, is := append(codes(before), s.overLimits(home)...), append(codes(after), s.overLimits(&r)...)
+	had, err := s.notKept(s.point, home)
+	if err != nil {
+		return n, err
+	}
+	has, err := s.notKept(p, &r)
+	if err != nil {
+		return n, err
+	}
+	was, is := append(codes(before), had...), append(codes(after), has...)
 	for _, code := range was {
 		if slices.Contains(is, code) {
 			n.Left = append(n.Left, code)

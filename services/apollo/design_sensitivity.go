@@ -291,7 +291,7 @@ func (v *sensitivity) choose(s *subject, names []string) error {
 	if len(names) > 0 {
 		return nil
 	}
-	for _, step := range inspect.Steps(s.params(), s.point, false, -1) {
+	for _, step := range inspect.Steps(s.Levels(), s.point, false, -1) {
 		rival := step.After(s.point)
 		switch moot, err := s.Moot(rival, step); {
 		case err != nil:

@@ -102,7 +102,7 @@ const (
 // that differ most, and the baseline below.
 func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base inspect.Baseline) {
 	shown := f.shown(spec)
-	keys := f.keys(spec)
+	keys, of := f.keys(spec), inspect.MeaningOf(spec)
 	g := &cli.Grid{Header: []string{">TRIAL"}, Fold: true}
 	for _, m := range objectivesFirst(spec) {
 		g.Header = append(g.Header, ">"+strings.ToUpper(cli.Bare(m.Name, m.Unit)))
@@ -119,13 +119,14 @@ func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base insp
 			}
 			cells = append(cells, text)
 		}
+		texts := of.Texts(design, noLevel, valueText)
 		for _, k := range keys {
-			cells = append(cells, valueText(design[k], spec.Parameters[k].Unit))
+			cells = append(cells, texts[k])
 		}
 		g.Add(cells...)
 	}
 	for i := range shown {
-		row(strconv.Itoa(shown[i].Trial), shown[i].Metrics, designOf(spec, &shown[i]))
+		row(strconv.Itoa(shown[i].Trial), shown[i].Metrics, inspect.DesignOf(spec, shown[i].Design))
 	}
 	if base.Metrics != nil {
 		row("baseline", base.Metrics, base.Design)
@@ -133,14 +134,14 @@ func (f *frontJSON) table(w io.Writer, p cli.Paint, spec *events.Spec, base insp
 	g.Text(w, p)
 	designs := make([]events.Design, 0, len(shown)+1)
 	for i := range shown {
-		designs = append(designs, designOf(spec, &shown[i]))
+		designs = append(designs, inspect.DesignOf(spec, shown[i].Design))
 	}
 	networkNamesOf(spec).list(w, append(designs, base.Design))
 	if len(f.Front) > 1 && len(keys) < len(spec.Parameters) {
 		var same []string
-		for k, v := range designOf(spec, &f.Front[0]) {
-			if !slices.Contains(keys, k) {
-				same = append(same, spec.Parameters[k].Name+" "+valueText(v, spec.Parameters[k].Unit))
+		for k, text := range of.Texts(inspect.DesignOf(spec, f.Front[0].Design), noLevel, valueText) {
+			if !slices.Contains(keys, k) && text != noLevel {
+				same = append(same, spec.Parameters[k].Name+" "+text)
 			}
 		}
 		fmt.Fprintln(w, p.Wrap("in all of them: "+strings.Join(same, ", "), "  "))
@@ -213,6 +214,7 @@ func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *cli.G
 		g.Header = append(g.Header, archiver.MetricColumn(m.Name))
 	}
 	g.Header = append(append(g.Header, inspect.ParameterColumns(spec)...), "feasible")
+	of := inspect.MeaningOf(spec)
 	for i := range trials {
 		b := &trials[i]
 		cells := []string{strconv.Itoa(b.Trial)}
@@ -223,10 +225,7 @@ func answerSheet(spec *events.Spec, f *frontJSON, best *events.BestTrial) *cli.G
 			}
 			cells = append(cells, text)
 		}
-		for _, v := range designOf(spec, b) {
-			cells = append(cells, inspect.PlainValue(v))
-		}
-		cells = append(cells, "true") // a best design is feasible
+		cells = append(append(cells, of.Cells(inspect.DesignOf(spec, b.Design))...), "true") // a best design is feasible
 		g.Add(cells...)
 	}
 	return g

@@ -33,13 +33,15 @@ type ledger struct {
 	fidelity []fidelityUse
 	// networks are those that designs only number.
 	networks networkNames
+	// meaning is which parameters mean something in a design.
+	meaning *inspect.Meaning
 	// hash covers the trials up to the first one without an answer.
 	hash string
 }
 
 // newLedger is the ledger of a run before a trial was read.
 func newLedger(view *client.StudyView) *ledger {
-	return &ledger{view: view, networks: networkNamesOf(view.Spec)}
+	return &ledger{view: view, networks: networkNamesOf(view.Spec), meaning: inspect.MeaningOf(view.Spec)}
 }
 
 // readLedger reads the trials of a run from the bus. It applies the same
@@ -132,6 +134,8 @@ type trialJSON struct {
 	Outcome  string         `json:"outcome"` // running | measured | infeasible | failed | stopped | voided
 	Feasible bool           `json:"feasible"`
 	Design   map[string]any `json:"design"`
+	// Inactive names the parameters that mean nothing in the design.
+	Inactive []string `json:"inactive,omitempty"`
 	// NetworkName is that of the network, where the design only numbers it.
 	NetworkName string             `json:"network_name,omitempty"`
 	Metrics     map[string]float64 `json:"metrics"`
@@ -159,7 +163,7 @@ func (l *ledger) json(t *trial) trialJSON {
 	spec := l.view.Spec
 	j := trialJSON{
 		Trial: t.number, Batch: t.batch, Outcome: "running", Origin: t.origin, Parents: t.parents,
-		Design: designMap(spec, t.design), Metrics: map[string]float64{}, Worker: t.worker, NetworkName: l.networks.of(t.design),
+		Design: designMap(spec, t.design), Inactive: l.meaning.Inactive(t.design), Metrics: map[string]float64{}, Worker: t.worker, NetworkName: l.networks.of(t.design),
 	}
 	if r := t.result; r != nil {
 		j.Outcome, j.Feasible, j.Reason = r.Outcome, t.judgement.Feasible, t.judgement.Reason

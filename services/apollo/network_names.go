@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"apollo/events"
+	"apollo/services/inspect"
 	"apollo/services/studyfile"
 )
 
@@ -76,7 +77,7 @@ func answerNetworks(spec *events.Spec, best *events.BestTrial, front *frontJSON)
 	}
 	out := map[int]string{}
 	for i := range trials {
-		d := designOf(spec, &trials[i])
+		d := inspect.DesignOf(spec, trials[i].Design)
 		out[int(d[names.param].Num)] = names.of(d)
 	}
 	return out

@@ -12,6 +12,7 @@ import (
 
 	"apollo/internal/atomicfile"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -104,7 +105,7 @@ func reportAnswer(w io.Writer, g *gallery) {
 		front.table(w, plain, spec, base)
 	case g.view.Best != nil:
 		fmt.Fprintf(w, "trial %d\n\n", g.view.Best.Trial)
-		designGrid(spec, designOf(spec, g.view.Best), base.Design).Text(w, plain)
+		designGrid(spec, inspect.DesignOf(spec, g.view.Best.Design), base.Design).Text(w, plain)
 		fmt.Fprintln(w)
 		metricGrid(spec, g.view.Best, base).Text(w, plain)
 	default:

@@ -326,6 +326,7 @@ func (r *recheckAnswer) sheet() *cli.Grid {
 		}
 		return inspect.Plain(v)
 	}
+	of := inspect.MeaningOf(r.of)
 	for i := range r.Designs {
 		d := &r.Designs[i]
 		reason, now, again := "", "", ""
@@ -344,10 +345,7 @@ func (r *recheckAnswer) sheet() *cli.Grid {
 			b, measured := d.After[m.Name]
 			row = append(row, number(a, has), number(b, measured))
 		}
-		for _, p := range r.of.Parameters {
-			row = append(row, fmt.Sprint(d.Design[p.Name]))
-		}
-		g.Add(row...)
+		g.Add(append(row, of.Cells(inspect.DesignOf(r.of, d.Design))...)...)
 	}
 	return g
 }

@@ -243,7 +243,7 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 		return
 	}
 	fmt.Fprintf(w, "best     trial %d: %s\n\n", s.Best.Trial, bestText(s.Spec, s.Best))
-	designGrid(s.Spec, designOf(s.Spec, s.Best), s.baseline.Design).Text(w, p)
+	designGrid(s.Spec, inspect.DesignOf(s.Spec, s.Best.Design), s.baseline.Design).Text(w, p)
 	fmt.Fprintln(w)
 	metricGrid(s.Spec, s.Best, s.baseline).Text(w, p)
 	if s.Noise != nil {

@@ -159,7 +159,7 @@ func listTrials(l *ledger, trials iter.Seq2[*trial, error]) cli.Rows[*trial] {
 	rows.Cells = func(t *trial) []string { // plain numbers
 		j := l.json(t)
 		line := inspect.TrialLine{Trial: t.number, Outcome: j.Outcome, Metrics: j.Metrics, Design: t.design, Origin: t.origin, Reason: codeOf(j.Reason), Feasible: j.Feasible}
-		return line.Cells(spec)
+		return line.Cells(l.meaning)
 	}
 	rows.Shown = func(t *trial) []string {
 		j := l.json(t)
@@ -172,10 +172,7 @@ func listTrials(l *ledger, trials iter.Seq2[*trial, error]) cli.Rows[*trial] {
 			shown = append(shown, text)
 		}
 		shown = append(shown, codeOf(j.Reason))
-		for k, p := range spec.Parameters {
-			shown = append(shown, valueText(t.design[k], p.Unit))
-		}
-		shown = append(shown, t.origin)
+		shown = append(append(shown, l.meaning.Texts(t.design, noLevel, valueText)...), t.origin)
 		if l.networks.names != nil {
 			shown = append(shown, j.NetworkName)
 		}
@@ -323,10 +320,12 @@ func designGrid(spec *events.Spec, design events.Design, baseline events.Design)
 	if baseline != nil {
 		g.Header = append(g.Header, ">BASELINE")
 	}
+	of := inspect.MeaningOf(spec)
+	texts, base := of.Texts(design, noLevel, valueText), of.Texts(baseline, noLevel, valueText)
 	for i, p := range spec.Parameters {
-		row := []string{p.Name, valueText(design[i], p.Unit)}
+		row := []string{p.Name, texts[i]}
 		if baseline != nil {
-			row = append(row, valueText(baseline[i], p.Unit))
+			row = append(row, base[i])
 		}
 		g.Add(row...)
 	}

@@ -223,7 +223,7 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 	for i := range head {
 		head[i] = strings.TrimSpace(head[i])
 	}
-	parameters := parameterColumns(spec, head)
+	parameters, of := parameterColumns(spec, head), inspect.MeaningOf(spec)
 	for {
 		cells, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -238,8 +238,44 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 				return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
 			}
 		}
+		if err := row.fill(of, spec); err != nil {
+			return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
+		}
 		rows = append(rows, row)
 	}
+}
+
+// fill puts what has no value and means nothing in the design to its first level, at which
+// a study has it.
+func (row *rowJSON) fill(of *inspect.Meaning, spec *events.Spec) error {
+	var blank []string
+	for i := range spec.Parameters {
+		p := &spec.Parameters[i]
+		v, there := row.Design[p.Name]
+		if !there || v != nil {
+			continue
+		}
+		blank = append(blank, p.Name)
+		if row.Design[p.Name] = 0.0; len(p.Labels) > 0 {
+			row.Design[p.Name] = p.Labels[0]
+		} else if len(p.Values) > 0 {
+			row.Design[p.Name] = p.Values[0]
+		}
+	}
+	if len(blank) == 0 {
+		return nil
+	}
+	idle := of.Inactive(inspect.DesignOf(spec, row.Design))
+	for _, name := range blank {
+		if !slices.Contains(idle, name) {
+			return noValue(name)
+		}
+	}
+	return nil
+}
+
+func noValue(parameter string) error {
+	return fmt.Errorf("the parameter %s has no value: only one that means nothing in the design may be left empty", parameter)
 }
 
 // parameterColumns says of each column which parameter it is, nil where it is none. Of
@@ -279,6 +315,10 @@ func (row *rowJSON) cell(spec *events.Spec, p *events.Parameter, head, text stri
 	if p != nil {
 		if _, twice := row.Design[p.Name]; twice {
 			return twoColumns(p.Name)
+		}
+		if text == "" {
+			row.Design[p.Name] = nil
+			return nil
 		}
 		v, err := valueOf(p, text)
 		row.Design[p.Name] = v

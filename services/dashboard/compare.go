@@ -18,6 +18,7 @@ import (
 	"apollo/services/cli"
 	"apollo/services/compare"
 	"apollo/services/draw"
+	"apollo/services/inspect"
 )
 
 // mostCompared is how many studies are set side by side, and mostArms how many kinds of
@@ -302,10 +303,11 @@ func bestDesigns(shots []*snapshot) (rows []sideRow) {
 		}
 	}
 	for i, s := range shots {
-		for _, param := range s.spec.Parameters {
-			if best[i] != nil {
-				set(i, param.Name, settingText(&param, best[i].Design[param.Name]))
-			}
+		if best[i] == nil {
+			continue
+		}
+		for k, text := range inspect.MeaningOf(s.spec).Texts(inspect.DesignOf(s.spec, best[i].Design), none, levelText) {
+			set(i, s.spec.Parameters[k].Name, text)
 		}
 	}
 	for i := range rows {
@@ -323,15 +325,4 @@ func (s *snapshot) leader() (best *events.BestTrial) {
 		}
 	}
 	return best
-}
-
-// settingText writes a level of a parameter as a design has it in JSON.
-func settingText(p *events.Parameter, v any) string {
-	switch v := v.(type) {
-	case float64:
-		return levelText("", v, p.Unit)
-	case string:
-		return v
-	}
-	return "–"
 }

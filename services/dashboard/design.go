@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -73,8 +74,9 @@ type designPage struct {
 type addition struct{ Action, Run, Design string }
 
 type paramRow struct {
-	Name, Best, Baseline string
-	Levels               []levelChoice
+	Word, Name, Best, Baseline string
+	Idle                       bool // it means nothing in the design
+	Levels                     []levelChoice
 }
 
 type levelChoice struct {
@@ -364,24 +366,17 @@ func (s *snapshot) designPage(t *kept, levels []int, changed bool, v url.Values)
 			p.Hidden = append(p.Hidden, field{word, text})
 		}
 	}
-	var best events.BestTrial
+	meaning := inspect.MeaningOf(s.spec)
+	design, _ := s.designOf(levels)
+	idle, base := meaning.Inactive(design), meaning.Texts(s.baseline.Design, none, levelText)
+	best := make([]string, len(s.params))
 	if s.view.Best != nil {
-		best = *s.view.Best
+		best = meaning.Texts(inspect.DesignOf(s.spec, s.view.Best.Design), none, levelText)
 	}
 	for i, param := range s.params {
-		row := paramRow{Name: breakable(param.Name)}
+		row := paramRow{Word: param.Name, Name: breakable(param.Name), Best: best[i], Baseline: base[i], Idle: slices.Contains(idle, param.Name)}
 		for k := range param.Len() {
-			text := param.Value(k).Label
-			if text == "" {
-				text = signs(cli.Quantity(param.Value(k).Num, param.Unit))
-			}
-			row.Levels = append(row.Levels, levelChoice{k, text, k == levels[i]})
-			if i < len(s.baseline.Design) && s.baseline.Design[i] == param.Value(k) {
-				row.Baseline = text
-			}
-			if b := best.Design[param.Name]; b == any(param.Value(k).Num) && param.Value(k).Label == "" || b == any(param.Value(k).Label) {
-				row.Best = text
-			}
+			row.Levels = append(row.Levels, levelChoice{k, levelText(param.Value(k), param.Unit), k == levels[i]})
 		}
 		p.Params = append(p.Params, row)
 	}

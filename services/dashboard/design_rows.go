@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"apollo/evaluator/report"
+	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/inspect"
 )
@@ -67,8 +68,8 @@ func (p *designPage) near(s *snapshot, e *evaluated, changes []inspect.Change, v
 		param := s.params[c.Parameter]
 		from := e.design[c.Parameter]
 		row := nearRow{
-			Name: breakable(param.Name), From: levelText(from.Label, from.Num, param.Unit),
-			To: levelText(c.To.Label, c.To.Num, param.Unit), Link: with(v, levelWord+param.Name, strconv.Itoa(c.Level)),
+			Name: breakable(param.Name), From: levelText(from, param.Unit),
+			To: levelText(c.To, param.Unit), Link: with(v, levelWord+param.Name, strconv.Itoa(c.Level)),
 		}
 		for i, m := range s.spec.Metrics {
 			row.Cells = append(row.Cells, amount(c.Values[i], m.Unit))
@@ -80,9 +81,12 @@ func (p *designPage) near(s *snapshot, e *evaluated, changes []inspect.Change, v
 	}
 }
 
-func levelText(label string, v float64, unit string) string {
-	if label != "" {
-		return label
+// none stands for what is not there.
+const none = "–"
+
+func levelText(v space.Value, unit string) string {
+	if v.Label != "" {
+		return v.Label
 	}
-	return signs(cli.Quantity(v, unit))
+	return signs(cli.Quantity(v.Num, unit))
 }

@@ -64,14 +64,14 @@ func (s *snapshot) batches(ctx context.Context, bus events.Bus) iter.Seq2[archiv
 
 // writeCSV writes the trials as `trial ls -o csv` does.
 func writeCSV(ctx context.Context, w io.Writer, bus events.Bus, s *snapshot) error {
-	out := csv.NewWriter(w)
+	out, of := csv.NewWriter(w), inspect.MeaningOf(s.spec)
 	_ = out.Write(inspect.TrialHead(s.spec)) // an error stays until Error
 	for b, err := range s.batches(ctx, bus) {
 		if err != nil {
 			return err
 		}
 		for i := range b.Proposed.Designs {
-			_ = out.Write(s.line(&b, i).Cells(s.spec))
+			_ = out.Write(s.line(&b, i).Cells(of))
 		}
 		if err := out.Error(); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 //go:embed web
@@ -313,9 +314,9 @@ func (s *Server) apiTrials(w http.ResponseWriter, r *http.Request) {
 	defer done()
 	q := readQuery(r.URL.Query())
 	rows, found := q.of(shot.spec, shot.kept)
-	a := TrialsAnswer{found, q.Page, []TrialRow{}}
+	a, of := TrialsAnswer{found, q.Page, []TrialRow{}}, inspect.MeaningOf(shot.spec)
 	for _, t := range rows {
-		a.Trials = append(a.Trials, shot.row(t))
+		a.Trials = append(a.Trials, shot.row(of, t))
 	}
 	done()
 	answer(w, r, a)
@@ -323,7 +324,7 @@ func (s *Server) apiTrials(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) apiTrial(w http.ResponseWriter, r *http.Request) {
 	if shot, t := s.wanted(w, r); t != nil {
-		answer(w, r, shot.row(t))
+		answer(w, r, shot.row(inspect.MeaningOf(shot.spec), t))
 	}
 }
 

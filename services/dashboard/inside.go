@@ -127,7 +127,7 @@ func slicesThrough(s *snapshot, e *evaluated, levels []int, changes []inspect.Ch
 		for k := range p.Len() {
 			v := p.Value(k)
 			l := none
-			if l.Name = levelText(v.Label, v.Num, p.Unit); k == levels[i] {
+			if l.Name = levelText(v, p.Unit); k == levels[i] {
 				l.Value, l.Out = e.subject.Values(&e.report)[at], !e.judged.Feasible
 			}
 			one.Levels = append(one.Levels, l)

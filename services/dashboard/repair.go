@@ -189,14 +189,7 @@ func (s *snapshot) smallestRepair(ctx context.Context, levels []int) (repair, er
 	if err != nil {
 		return repair{}, err
 	}
-	// The levels are those of the study, in the order of the template.
-	params := slices.Clone(subject.Template.Template().Params)
-	for i := range params {
-		if k := slices.IndexFunc(s.params, func(p space.Param) bool { return p.Name == params[i].Name }); k >= 0 {
-			params[i] = s.params[k]
-		}
-	}
-	steps, whole, err := subject.SmallestRepair(ctx, params, subject.Point(design), mostLooks)
+	steps, whole, err := subject.SmallestRepair(ctx, subject.Point(design), mostLooks)
 	if err != nil {
 		return repair{}, err
 	}
@@ -219,7 +212,7 @@ func (s *snapshot) repairText(steps []inspect.Step, whole bool) (out repair) {
 		if k < 0 || !on {
 			continue
 		}
-		parts = append(parts, step.Param.Name+" "+levelText(step.From.Label, step.From.Num, step.Param.Unit)+" → "+levelText(step.To.Label, step.To.Num, step.Param.Unit))
+		parts = append(parts, step.Param.Name+" "+levelText(step.From, step.Param.Unit)+" → "+levelText(step.To, step.Param.Unit))
 		out.words = append(out.words, levelWord+step.Param.Name, strconv.Itoa(level))
 	}
 	if out.text = strings.Join(parts, " and "); !whole {

@@ -10,6 +10,7 @@ import (
 
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/inspect"
 )
 
 // TrialRow is a trial of the table, as `trial ls -o jsonl` prints it.
@@ -19,6 +20,7 @@ type TrialRow struct {
 	Outcome  string             `json:"outcome"`
 	Feasible bool               `json:"feasible"`
 	Design   map[string]any     `json:"design"`
+	Inactive []string           `json:"inactive,omitempty"` // parameters that mean nothing in it
 	Metrics  map[string]float64 `json:"metrics"`
 	Origin   string             `json:"origin"`
 	Reason   *events.Reason     `json:"reason,omitempty"`
@@ -72,8 +74,9 @@ func (s *snapshot) table(v url.Values) table {
 	for _, b := range s.answer {
 		best[b.Trial] = true
 	}
+	of := inspect.MeaningOf(s.spec)
 	for _, k := range rows {
-		t.Rows = append(t.Rows, tableRow{Trial: k.trial, Kind: k.kind, Best: best[k.trial], Cells: s.cells(k), Origin: k.origin, Why: k.cause, Message: k.message})
+		t.Rows = append(t.Rows, tableRow{Trial: k.trial, Kind: k.kind, Best: best[k.trial], Cells: s.cells(of, k), Origin: k.origin, Why: k.cause, Message: k.message})
 	}
 	t.pages(v, &q, found)
 	for _, k := range []field{{"", "all"}, {kindFeasible, "feasible"}, {kindOver, "over a limit"}, {kindInfeasible, "infeasible"}, {kindFailed, "failed"}, {kindStopped, "stopped"}, {kindLow, "low fidelity"}} {
@@ -122,7 +125,7 @@ func (q *query) head(v url.Values, word, name string, number bool) head {
 }
 
 // cells are the metrics and parameters of a trial for people.
-func (s *snapshot) cells(t *kept) []string {
+func (s *snapshot) cells(of *inspect.Meaning, t *kept) []string {
 	out := make([]string, 0, len(s.spec.Metrics)+len(s.spec.Parameters))
 	for i, m := range s.spec.Metrics {
 		text := "–"
@@ -131,24 +134,19 @@ func (s *snapshot) cells(t *kept) []string {
 		}
 		out = append(out, text)
 	}
-	for i, p := range s.spec.Parameters {
-		v, on := t.setting(s.params, i)
-		switch {
-		case !on:
-			out = append(out, "?")
-		case v.Label != "":
-			out = append(out, v.Label)
-		default:
-			out = append(out, signs(cli.Quantity(v.Num, p.Unit)))
+	settings := of.Texts(t.design(s.params), none, levelText)
+	for i := range settings {
+		if _, on := t.setting(s.params, i); !on {
+			settings[i] = "?"
 		}
 	}
-	return out
+	return append(out, settings...)
 }
 
 // row is a trial as the API says it.
-func (s *snapshot) row(t *kept) TrialRow {
+func (s *snapshot) row(of *inspect.Meaning, t *kept) TrialRow {
 	r := TrialRow{
-		Trial: t.trial, Batch: t.batch, Outcome: t.kind, Feasible: t.kind == kindFeasible, Design: map[string]any{}, Metrics: map[string]float64{},
+		Trial: t.trial, Batch: t.batch, Outcome: t.kind, Feasible: t.kind == kindFeasible, Design: map[string]any{}, Inactive: of.Inactive(t.design(s.params)), Metrics: map[string]float64{},
 		Origin: t.origin, Seconds: float64(t.seconds), Worker: t.worker,
 	}
 	if t.kind == kindFeasible || t.kind == kindOver || t.kind == kindLow {

@@ -105,6 +105,15 @@ func (t *kept) setting(params []space.Param, i int) (space.Value, bool) {
 	return space.Value{}, false
 }
 
+// design holds the values of all parameters, zero where one is none of the space.
+func (t *kept) design(params []space.Param) []space.Value {
+	d := make([]space.Value, len(params))
+	for i := range params {
+		d[i], _ = t.setting(params, i)
+	}
+	return d
+}
+
 // pageSize is how many trials a page of the table has.
 const pageSize = 50
 

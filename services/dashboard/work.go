@@ -96,7 +96,7 @@ func (s *snapshot) drawSlices() []template.HTML {
 		one := draw.Slice{Name: p.Name, Here: -1, Y: s.sliceAxis()}
 		for k, of := range values {
 			v := p.Value(k)
-			l := draw.SliceLevel{Name: levelText(v.Label, v.Num, p.Unit), Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
+			l := draw.SliceLevel{Name: levelText(v, p.Unit), Value: math.NaN(), Low: math.NaN(), High: math.NaN()}
 			if n := len(of); n > 0 {
 				slices.Sort(of)
 				l.Value, l.Low, l.High = of[0], of[n/4], of[(3*n)/4]

@@ -90,3 +90,22 @@ func (s *Subject) Kept(design events.Design, r *report.Design) (events.Judgement
 	judge.Settle(design)
 	return judge.Judge(design, &t), nil
 }
+
+// Broken lists the rules of the study that a point breaks; none without a study.
+func (s *Subject) Broken(p report.Point) (rules []events.Rule, err error) {
+	if s.Spec == nil {
+		return nil, nil
+	}
+	design := s.design(p)
+	for i, r := range s.Spec.Rules {
+		judge, err := events.NewJudge(&events.Spec{Parameters: s.Spec.Parameters, Rules: s.Spec.Rules[i : i+1]})
+		if err != nil {
+			return nil, err
+		}
+		judge.Settle(design)
+		if judge.Rules(design) != nil {
+			rules = append(rules, r)
+		}
+	}
+	return rules, nil
+}

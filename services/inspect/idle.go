@@ -37,6 +37,20 @@ func (s *Subject) Idle(p report.Point) ([]Idle, error) {
 	return idle, nil
 }
 
+// Levels are the parameters of the template, with the levels that the study has of them.
+func (s *Subject) Levels() []space.Param {
+	params := slices.Clone(s.Template.Template().Params)
+	for i := range params {
+		if s.Spec == nil {
+			break
+		}
+		if k := slices.IndexFunc(s.Spec.Parameters, func(p events.Parameter) bool { return p.Name == params[i].Name }); k >= 0 {
+			params[i].Values, params[i].Labels = s.Spec.Parameters[k].Values, s.Spec.Parameters[k].Labels
+		}
+	}
+	return params
+}
+
 // Parameters are those of a template, with their conditions.
 func Parameters(t evaluator.Template) []events.Parameter {
 	params := make([]events.Parameter, len(t.Params))

@@ -45,8 +45,8 @@ func (t *Step) After(p report.Point) report.Point {
 
 // Repair returns the change of a parameter by one level, of any but the one with index
 // not, after which a point is possible with the least area; nil where none is.
-func (s *Subject) Repair(ctx context.Context, params []space.Param, p report.Point, not int) (*Step, error) {
-	best, _, err := s.fewest(ctx, p, singles(Steps(params, p, false, not)), math.MaxInt)
+func (s *Subject) Repair(ctx context.Context, p report.Point, not int) (*Step, error) {
+	best, _, err := s.fewest(ctx, p, singles(Steps(s.Levels(), p, false, not)), math.MaxInt)
 	if err != nil || best == nil {
 		return nil, err
 	}
@@ -57,8 +57,8 @@ func (s *Subject) Repair(ctx context.Context, params []space.Param, p report.Poi
 // point is possible, and of those the ones with the least area; none where no two are
 // enough. It evaluates most points at most: whole is false where it did not look at all
 // that could have been better. The error is that of ctx, or of an evaluation.
-func (s *Subject) SmallestRepair(ctx context.Context, params []space.Param, p report.Point, most int) (best []Step, whole bool, err error) {
-	steps := Steps(params, p, false, -1)
+func (s *Subject) SmallestRepair(ctx context.Context, p report.Point, most int) (best []Step, whole bool, err error) {
+	steps := Steps(s.Levels(), p, false, -1)
 	return s.fewest(ctx, p, func(yield func([]Step) bool) {
 		for _, all := range []iter.Seq[[]Step]{singles(steps), pairs(steps)} {
 			for changes := range all {

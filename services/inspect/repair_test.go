@@ -42,23 +42,23 @@ func TestSmallestRepairIsBounded(t *testing.T) {
 	if math.IsInf(want, 1) {
 		t.Fatal("no pair of changes repairs the design: the test says nothing")
 	}
-	found, whole, err := s.SmallestRepair(t.Context(), params, p, math.MaxInt)
+	found, whole, err := s.SmallestRepair(t.Context(), p, math.MaxInt)
 	if err != nil || !whole || len(found) != 2 {
 		t.Fatalf("SmallestRepair() = %+v, %t, %v, want two changes of all", found, whole, err)
 	}
 	if got, err := s.possible(found[1].After(found[0].After(p))); got != want || err != nil {
 		t.Errorf("the repair has %g mm2, %v, want %g", got, err, want)
 	}
-	if found, whole, err = s.SmallestRepair(t.Context(), params, p, len(steps)); found != nil || whole || err != nil {
+	if found, whole, err = s.SmallestRepair(t.Context(), p, len(steps)); found != nil || whole || err != nil {
 		t.Errorf("of %d evaluations: %+v, %t, %v, want none and that not all were looked at", len(steps), found, whole, err)
 	}
 	gone, leave := context.WithCancel(t.Context())
 	leave()
-	if found, _, err = s.SmallestRepair(gone, params, p, math.MaxInt); found != nil || !errors.Is(err, context.Canceled) {
+	if found, _, err = s.SmallestRepair(gone, p, math.MaxInt); found != nil || !errors.Is(err, context.Canceled) {
 		t.Errorf("for one who is gone: %+v, %v", found, err)
 	}
 	*s.Spec.Constraints[0].Max = 1.01 * least
-	if found, whole, err = s.SmallestRepair(t.Context(), params, p, len(steps)); len(found) != 1 || !whole || err != nil {
+	if found, whole, err = s.SmallestRepair(t.Context(), p, len(steps)); len(found) != 1 || !whole || err != nil {
 		t.Errorf("of a limit that one change keeps: %+v, %t, %v, want it", found, whole, err)
 	}
 }

@@ -52,22 +52,30 @@ func PlainValue(v space.Value) string {
 	return Plain(v.Num)
 }
 
-// Cells are the line under TrialHead; what was not measured is empty.
-func (l *TrialLine) Cells(spec *events.Spec) []string {
+// Cells are the line under TrialHead; what was not measured, or means nothing in the
+// design, is empty.
+func (l *TrialLine) Cells(of *Meaning) []string {
 	cells := []string{strconv.Itoa(l.Trial), l.Outcome}
-	for _, m := range spec.Metrics {
+	for _, m := range of.spec.Metrics {
 		text := ""
 		if v, measured := l.Metrics[m.Name]; measured {
 			text = Plain(v)
 		}
 		cells = append(cells, text)
 	}
-	for i := range spec.Parameters {
-		text := ""
-		if i < len(l.Design) {
-			text = PlainValue(l.Design[i])
+	return append(append(cells, of.Cells(l.Design)...), l.Origin, l.Reason, strconv.FormatBool(l.Feasible))
+}
+
+// DesignOf is a design by names in the order of the parameters of a study.
+func DesignOf(spec *events.Spec, named map[string]any) events.Design {
+	d := make(events.Design, len(spec.Parameters))
+	for i, p := range spec.Parameters {
+		switch v := named[p.Name].(type) {
+		case float64:
+			d[i].Num = v
+		case string:
+			d[i].Label = v
 		}
-		cells = append(cells, text)
 	}
-	return append(cells, l.Origin, l.Reason, strconv.FormatBool(l.Feasible))
+	return d
 }

@@ -579,3 +579,16 @@ def test_a_study_of_the_same_name_in_another_folder(tmp_path, monkeypatch, capfd
     assert f"warn: study mine begins anew in {below / 'apollo-data'}; one of that name is in {tmp_path / 'apollo-data'}: data=" in said
     study(tmp_path, trials=1, data="apollo-data").run()
     assert "begins anew" not in capfd.readouterr().err
+
+
+def test_inactive_parameters_have_no_value(monkeypatch):
+    run = apollo.Run("wires", [])
+    lines = [
+        '{"trial": 0, "design": {"axes": "K", "y": 2}, "inactive": ["y"], "metrics": {}, "outcome": "measured", "feasible": true}',
+        '{"trial": 1, "design": {"axes": "C+K", "y": 4}, "metrics": {}, "outcome": "measured", "feasible": true}',
+    ]
+    monkeypatch.setattr(run, "_lines", lambda *flags: lines)
+    monkeypatch.setattr(run, "show", lambda: {"spec": {"parameters": [{"name": "axes"}, {"name": "y"}], "metrics": []}})
+    frame = run.trials()
+    assert frame["y"].isna().tolist() == [True, False] and frame["y"][1] == 4
+    assert "y=" not in str(run.list_trials()[0]) and run.list_trials()[0].design["y"] == 2

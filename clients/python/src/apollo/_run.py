@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Optional
 
@@ -39,9 +39,14 @@ class Trial:
     more: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Everything that the command says of the trial."""
 
+    @property
+    def inactive(self) -> Collection[str]:
+        """The parameters that mean nothing in the design, by their ``when``; there each has its first level."""
+        return self.more.get("inactive", ())
+
     def __str__(self) -> str:
         """One line."""
-        said = ", ".join(f"{k}={v}" for k, v in self.design.items())
+        said = ", ".join(f"{k}={v}" for k, v in self.design.items() if k not in self.inactive)
         measured = ", ".join(f"{k}={v:.6g}" for k, v in self.metrics.items())
         return f"trial {self.number}: {said}: {measured or self.outcome}"
 
@@ -103,6 +108,7 @@ class Run:
     def trials(self) -> pd.DataFrame:
         """The trials as a DataFrame; ``attrs["units"]`` has the units of its columns. It needs pandas.
 
+        A parameter that means nothing in a design, by its ``when``, has no value there.
         A parameter or a metric whose name another column has is called p_… or m_…, as in the Parquet log.
         """
         spec, trials = self.show()["spec"], self.list_trials()
@@ -114,7 +120,7 @@ class Run:
         metric = {name: f"m_{name}" if name in taken else name for name in metrics}
         rows = []
         for t in trials:
-            row: dict[str, Any] = {"trial": t.number, **{param[k]: v for k, v in t.design.items()}, "outcome": t.outcome, "feasible": t.feasible}
+            row: dict[str, Any] = {"trial": t.number, **{param[k]: v for k, v in t.design.items() if k not in t.inactive}, "outcome": t.outcome, "feasible": t.feasible}
             row.update({metric[k]: v for k, v in t.metrics.items()})
             row.update(origin=t.origin, reason=(t.reason or {}).get("code"), attempts=t.more.get("attempts"), seconds=t.more.get("seconds"))
             rows.append(row)
