@@ -153,6 +153,8 @@ type Presence struct {
 	Answered       uint64  `json:"answered,omitempty"`
 	FailedAttempts uint64  `json:"failed_attempts,omitempty"`
 	UpSeconds      float64 `json:"up_seconds,omitempty"`
+	// Stuck says that its answers cannot be stored; "" while they can.
+	Stuck string `json:"stuck,omitempty"`
 }
 
 // Identity returns who the worker is.

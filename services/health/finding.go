@@ -296,8 +296,25 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
+// stuckFindings says of each evaluator that its answers are not stored, once for all its
+// workers.
+func stuckFindings(workers []events.Presence) (findings []Finding) {
+	for i := range workers {
+		w := &workers[i]
+		check := "evaluator " + w.Evaluator
+		if w.Stuck == "" || slices.ContainsFunc(findings, func(f Finding) bool { return f.Check == check }) {
+			continue
+		}
+		findings = append(findings, Finding{
+			Check: check, Text: fmt.Sprintf("cannot store its answers (%s): %s", w.Worker, w.Stuck),
+			Hint: "see what the log of the NATS server says. Where its disk was full make room there and start the server anew: until then a stream that could not write takes nothing. Nothing is lost",
+		})
+	}
+	return findings
+}
+
 // Others says of archivers what keeps them from writing, or that none is there for runs
-// that are not written, and of workers which are rivals.
+// that are not written, and of workers which cannot store their answers, or are rivals.
 func Others(archivers []events.Archiving, workers []events.Presence, unwritten int) []Finding {
 	findings := archiveFindings(archivers)
 	if unwritten > 0 {
@@ -313,6 +330,7 @@ func Others(archivers []events.Archiving, workers []events.Presence, unwritten i
 			findings = append(findings, diskFinding(a))
 		}
 	}
+	findings = append(findings, stuckFindings(workers)...)
 	rivals := proposer.Rivals(workers)
 	if len(rivals) == 0 {
 		return append(findings, Finding{Check: Rivals, OK: true, Text: cli.Plural(len(workers), "worker")})

@@ -289,3 +289,23 @@ func TestFirstLookMissesNoProposer(t *testing.T) {
 		}
 	})
 }
+
+// Workers whose answers are not stored are a fault, once for each evaluator.
+func TestWorkersThatCannotStore(t *testing.T) {
+	t.Parallel()
+	found := Others([]events.Archiving{{Worker: "a"}}, []events.Presence{
+		{Evaluator: "edge", Worker: "one", Stuck: "no reply"}, {Evaluator: "edge", Worker: "two", Stuck: "no reply"}, {Evaluator: "rtl", Worker: "three"},
+	}, 0)
+	var bad []string
+	for _, f := range found {
+		if !f.OK {
+			bad = append(bad, f.Check+": "+f.Text)
+			if !strings.Contains(f.Hint, "disk") {
+				t.Errorf("%+v: want that it says where to look", f)
+			}
+		}
+	}
+	if len(bad) != 1 || bad[0] != "evaluator edge: cannot store its answers (one): no reply" {
+		t.Errorf("%q", bad)
+	}
+}

@@ -66,6 +66,7 @@ type Evaluator struct {
 	// process tells this worker from others of its name.
 	process    string
 	hands      heldItems
+	storing    storing
 	handedBack atomic.Uint64
 	began      time.Time
 	// answered counts designs, failed the attempts that broke.
@@ -290,7 +291,9 @@ func (e *Evaluator) measure(ctx context.Context, msg *message.Message, work *eve
 	if err := e.at("result.before"); err != nil {
 		return nil, err
 	}
+	stored := e.storing.begin(time.Now())
 	err = messages.RecordResult(ctx, e.Bus, e.Logger, "evaluator/"+e.Name, span.Header(), result)
+	stored(err, time.Now())
 	if errors.Is(err, events.ErrTooLarge) {
 		return nil, fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
 	}

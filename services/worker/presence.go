@@ -91,6 +91,74 @@ func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
 	return items, returned
 }
 
+// stuckAfter is how long an answer may take to be stored: longer than a cluster takes to
+// elect another leader of the stream.
+const stuckAfter = 10 * time.Second
+
+// storing is since when answers wait to be stored. A server whose disk takes nothing gives
+// no answer, and says that it is well.
+type storing struct {
+	mu   sync.Mutex // guards what follows
+	next int
+	// since is when each attempt that goes on began; failing when the first one began of
+	// those that have failed since the last answer was stored.
+	since   map[int]time.Time
+	failing time.Time
+	why     error
+}
+
+// begin notes that an answer is being stored, until the function that it returns is called
+// with what became of it.
+func (s *storing) begin(now time.Time) (done func(err error, now time.Time)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.since == nil {
+		s.since = map[int]time.Time{}
+	}
+	key := s.next
+	s.next++
+	s.since[key] = now
+	return func(err error, now time.Time) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		began := s.since[key]
+		delete(s.since, key)
+		switch {
+		case err == nil:
+			s.failing, s.why = time.Time{}, nil
+			for k := range s.since {
+				s.since[k] = now // others wait since then: it takes something
+			}
+		case errors.Is(err, context.Canceled):
+		case s.failing.IsZero():
+			s.failing = began
+			fallthrough
+		default:
+			s.why = err
+		}
+	}
+}
+
+// stuck says that nothing was stored for a while, although something was to be.
+func (s *storing) stuck(now time.Time) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	first := s.failing
+	for _, t := range s.since {
+		if first.IsZero() || t.Before(first) {
+			first = t
+		}
+	}
+	switch waits := now.Sub(first); {
+	case first.IsZero() || waits < stuckAfter:
+		return ""
+	case s.why == nil:
+		return fmt.Sprintf("the server has not said for %s that it stored an answer", waits.Truncate(time.Second))
+	default:
+		return fmt.Sprintf("no answer was stored for %s: %v", waits.Truncate(time.Second), s.why)
+	}
+}
+
 // inHand is the middleware that notes what is in hand.
 func (e *Evaluator) inHand(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
@@ -129,6 +197,7 @@ func (e *Evaluator) presence() events.Presence {
 		Answered: e.answered.Load(), FailedAttempts: e.failed.Load(), UpSeconds: time.Since(e.began).Seconds(),
 	}
 	p.Items, p.Returned = e.hands.list(time.Now())
+	p.Stuck = e.storing.stuck(time.Now())
 	return p
 }
 

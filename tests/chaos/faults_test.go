@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"apollo/archiver/storage/storagetest"
 	"apollo/events"
 	"apollo/services/messages"
 )
@@ -38,11 +40,12 @@ const (
 
 // slowEvaluator measures one design in a second, so that a study is under way for as
 // long as the faults take.
-const slowEvaluator = `while read -r line; do
+const slowEvaluator = `crash=$(dirname "$0")/crash
+while read -r line; do
   id=${line##*\"id\":\"}; id=${id%%\"*}
   case $line in
   *'"op":"describe"'*) printf '{"id":"%s","name":"slow","version":"VERSION","metrics":[{"name":"runtime_s","unit":"s"}]}\n' "$id" ;;
-  *) sleep 1; printf '{"id":"%s","metrics":{"runtime_s":1}}\n' "$id" ;;
+  *) sleep 1; [ ! -e "$crash" ] || exit 1; printf '{"id":"%s","metrics":{"runtime_s":1}}\n' "$id" ;;
   esac
 done
 `
@@ -62,6 +65,8 @@ spec:
 type watched struct {
 	*cluster
 	http string
+	// bucket is where the archiver writes; "" is its disk.
+	bucket string
 	// fills: the archiver has a disk of its own, which can be full.
 	fills bool
 }
@@ -137,7 +142,7 @@ func (w *watched) disk() string { return filepath.Join(w.dir, "disk") }
 
 func (w *watched) startArchiver() {
 	w.t.Helper()
-	w.start("archiver", "serve", "archiver", "--archive", w.disk())
+	w.start("archiver", "serve", "archiver", "--archive", cmp.Or(w.bucket, w.disk()))
 }
 
 func (w *watched) startSlow() {
@@ -248,6 +253,13 @@ func TestFaultsAreSeen(t *testing.T) {
 		w.serveAll()
 		tell(w, w.faults())
 	})
+	t.Run("a bucket", func(t *testing.T) {
+		store := storagetest.New(t)
+		w := newWatched(t, 1)
+		w.bucket = storagetest.Place("faults")
+		w.serveAll()
+		tell(w, bucketFaults(store))
+	})
 	t.Run("operator mode", func(t *testing.T) {
 		w, i := newOperated(t)
 		w.serveAll()
@@ -343,6 +355,23 @@ func (w *watched) faults() []fault {
 			func() { w.kill("evaluator") }, w.startSlow,
 		},
 		{
+			"only another version works", `^waits: slow/.*wrong_version`, "", `^apollo_study_waiting\{code="wrong_version"`, `^wrong_version +warn`,
+			func() {
+				w.kill("evaluator")
+				w.start("rival", "evaluator", "run", "--name", "slow", "--exec", "sh "+filepath.Join(w.dir, "rival.sh"))
+			},
+			func() { w.kill("rival"); w.startSlow() },
+		},
+		{
+			"the program crashes at every design", `^waits: slow/.*paused`, "", `^apollo_study_waiting\{code="paused"`, `paused`,
+			func() { file(filepath.Join(w.dir, "crash")) },
+			func() {
+				remove(filepath.Join(w.dir, "crash"))
+				var resumed any
+				w.apollo(&resumed, "study", "resume", "slow")
+			},
+		},
+		{
 			"no proposer", `^no_proposer:`, "", `^apollo_faults [1-9]`, `^no_proposer +BAD`,
 			func() { w.kill("proposer") }, func() { w.start("proposer", "serve", "proposer") },
 		},
@@ -420,6 +449,25 @@ func (w *watched) faults() []fault {
 		all = slices.Insert(all, 3, fault{
 			"the archiver's disk is full", `^archiver .*no space left`, "", `^apollo_archive_stuck\{.*\} 1`, `^archiver .*BAD .*no space left`,
 			func() { w.fill(block) }, func() { remove(block) },
+		})
+	}
+	return all
+}
+
+// bucketFaults are those of a bucket that the archiver writes to.
+func bucketFaults(store *storagetest.Server) (all []fault) {
+	for _, f := range [][2]string{
+		{"the bucket is slowed down", storagetest.SlowDown},
+		{"the bucket answers with errors", storagetest.Internal},
+		{"the bucket does not answer", storagetest.Hangs},
+		{"the bucket denies", storagetest.Denied},
+		{"the key of the bucket has run out", storagetest.Expired},
+		{"the clock is not the bucket's", storagetest.Skewed},
+		{"the bucket is gone", storagetest.Gone},
+	} {
+		all = append(all, fault{
+			f[0], `^archiver .*cannot write`, "", `^apollo_archive_stuck\{.*\} 1`, `^archiver .*BAD`,
+			func() { store.Always(f[1]) }, func() { store.Always("") },
 		})
 	}
 	return all

@@ -3,6 +3,7 @@
 package storagetest
 
 import (
+	"io"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -26,6 +27,11 @@ const (
 	Lost     = "lost"      // done, and the connection breaks before the answer
 	Broken   = "broken"    // the connection breaks in the middle of the answer
 	Slow     = "slow"      // done late
+	Denied   = "denied"    // 403, what a key that may not does
+	Expired  = "expired"   // 400, what a token does that has run out
+	Skewed   = "skewed"    // 403, what a wrong clock does
+	Gone     = "gone"      // 404, there is no such bucket
+	Hangs    = "hangs"     // no answer as long as the request lasts
 )
 
 // Server is a store. Its clock is the machine's, plus what Pass added.
@@ -167,6 +173,17 @@ func (s *Server) faulty(next http.Handler) http.Handler {
 			refuse(w, http.StatusServiceUnavailable, "SlowDown")
 		case Internal:
 			refuse(w, http.StatusInternalServerError, "InternalError")
+		case Denied:
+			refuse(w, http.StatusForbidden, "AccessDenied")
+		case Expired:
+			refuse(w, http.StatusBadRequest, "ExpiredToken")
+		case Skewed:
+			refuse(w, http.StatusForbidden, "RequestTimeTooSkewed")
+		case Gone:
+			refuse(w, http.StatusNotFound, "NoSuchBucket")
+		case Hangs:
+			_, _ = io.Copy(io.Discard, r.Body) // until then the server does not see who leaves
+			<-r.Context().Done()
 		case Lost, Broken:
 			answer := httptest.NewRecorder()
 			next.ServeHTTP(answer, r)
