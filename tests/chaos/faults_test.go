@@ -56,7 +56,7 @@ metadata: {name: slow}
 spec:
   space: {parameters: [{name: rows, min: 1, max: 100}, {name: cols, min: 1, max: 100}]}
   objectives: [{metric: runtime, goal: minimize}]
-  evaluator: {name: slow, metrics: [{name: runtime, unit: s}]}
+  evaluator: {name: slow, metrics: [{name: runtime, unit: s}], maxFailures: 3}
   algorithm: {name: random}
   budget: {trials: 5000, parallelism: 2}
 `
@@ -355,23 +355,6 @@ func (w *watched) faults() []fault {
 			func() { w.kill("evaluator") }, w.startSlow,
 		},
 		{
-			"only another version works", `^waits: slow/.*wrong_version`, "", `^apollo_study_waiting\{code="wrong_version"`, `^wrong_version +warn`,
-			func() {
-				w.kill("evaluator")
-				w.start("rival", "evaluator", "run", "--name", "slow", "--exec", "sh "+filepath.Join(w.dir, "rival.sh"))
-			},
-			func() { w.kill("rival"); w.startSlow() },
-		},
-		{
-			"the program crashes at every design", `^waits: slow/.*paused`, "", `^apollo_study_waiting\{code="paused"`, `paused`,
-			func() { file(filepath.Join(w.dir, "crash")) },
-			func() {
-				remove(filepath.Join(w.dir, "crash"))
-				var resumed any
-				w.apollo(&resumed, "study", "resume", "slow")
-			},
-		},
-		{
 			"no proposer", `^no_proposer:`, "", `^apollo_faults [1-9]`, `^no_proposer +BAD`,
 			func() { w.kill("proposer") }, func() { w.start("proposer", "serve", "proposer") },
 		},
@@ -410,6 +393,23 @@ func (w *watched) faults() []fault {
 				w.start("rival", "evaluator", "run", "--name", "slow", "--exec", "sh "+filepath.Join(w.dir, "rival.sh"))
 			},
 			func() { w.kill("rival") },
+		},
+		{
+			"only another version works", `^waits: slow/.*wrong_version`, "", `^apollo_study_waiting\{code="wrong_version"`, `^wrong_version +warn`,
+			func() {
+				w.kill("evaluator")
+				w.start("rival", "evaluator", "run", "--name", "slow", "--exec", "sh "+filepath.Join(w.dir, "rival.sh"))
+			},
+			func() { w.kill("rival"); w.startSlow() },
+		},
+		{
+			"the program crashes at every design", `^waits: slow/.*paused`, "", `^apollo_study_waiting\{code="paused"`, `paused`,
+			func() { file(filepath.Join(w.dir, "crash")) },
+			func() {
+				remove(filepath.Join(w.dir, "crash"))
+				var resumed any
+				w.apollo(&resumed, "study", "resume", "slow")
+			},
 		},
 		{
 			"dead letters", `^warns: dead letters: proposer 1`, "", `^apollo_dead_letters\{service="proposer"\} 1`, `^dead letters +warn`,
