@@ -12,6 +12,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -65,13 +67,25 @@ type Process struct {
 	reaped bool
 }
 
+// Secrets are the variables with which this process proves who it is. A program has no use
+// for them, and tools print their environment when they fail.
+func Secrets() []string { return []string{"APOLLO_PASSWORD", "APOLLO_TOKEN", "APOLLO_NOTIFY_KEY"} }
+
+// withoutSecrets returns an environment for others.
+func withoutSecrets(env []string) []string {
+	return slices.DeleteFunc(env, func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return slices.Contains(Secrets(), name)
+	})
+}
+
 // Start runs argv. The error says why it cannot. The caller ends the process
 // with Stop or Discard.
 func Start(argv []string, o Options) (*Process, error) {
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = o.Dir
 	// Python holds back what it prints into a pipe, which looks like a hang.
-	cmd.Env = append(append(os.Environ(), "PYTHONUNBUFFERED=1"), o.Env...)
+	cmd.Env = append(append(withoutSecrets(os.Environ()), "PYTHONUNBUFFERED=1"), o.Env...)
 	lead(cmd)
 	p := &Process{cmd: cmd, max: o.MaxLine, memory: o.MemoryBytes, stderr: &tail{also: o.Stderr}, done: make(chan struct{})}
 	var theirs [3]*os.File
