@@ -3,6 +3,7 @@ package validate
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	formats "apollo/evaluator/number"
@@ -27,7 +28,7 @@ func languageModels(t *table) ([]Row, error) {
 		if l.err != nil {
 			return nil, l.err
 		}
-		w, err := languageModel(l.text("workload"), l.text("head"))
+		w, err := languageModel(l.text("workload"), l.text("head"), l.text("scales"), l.text("logits"))
 		if err != nil {
 			return nil, t.bad(i, err)
 		}
@@ -54,9 +55,11 @@ func machineOf(l *line) string {
 	return fmt.Sprintf("%s x %s, %g GB/s", l.text("atomic_c"), l.text("atomic_k"), l.above("io_bandwidth")/giga)
 }
 
-// languageModel is a built-in network with its sizes, as at the command line,
-// whose last matrix may have a format of its own.
-func languageModel(text, head string) (*workload.Workload, error) {
+// languageModel is a built-in network with its sizes, as at the command line, on the
+// terms of a row: head is the format of the last matrix, scales the bits of a scale and
+// how many weights of the others have it together, logits "every" where every token of
+// a prompt makes some.
+func languageModel(text, head, scales, logits string) (*workload.Workload, error) {
 	name, sizes, sized := strings.Cut(text, ":")
 	var s workload.Sizes
 	if sized {
@@ -66,18 +69,59 @@ func languageModel(text, head string) (*workload.Workload, error) {
 		}
 	}
 	w, err := workload.Sized(name, s)
-	if err != nil || head == "" {
+	if err != nil || head+scales+logits == "" {
 		return w, err
 	}
-	format, ok := formats.Named(head)
-	if !ok {
-		return nil, fmt.Errorf("the head has the format %q, want one of %s", head, strings.Join(formats.Names(), ", "))
+	last := slices.IndexFunc(w.Layers, func(l workload.Layer) bool { return l.ID == "logits" })
+	if last < 0 {
+		return nil, errors.New("the network has no layer logits, of which the row says something")
 	}
-	for i := range w.Layers {
-		if l := &w.Layers[i]; l.ID == "logits" {
-			l.WeightBits, l.WeightKind = format.Bits, format.Kind
-			return w, nil
+	if head != "" {
+		format, ok := formats.Named(head)
+		if !ok {
+			return nil, fmt.Errorf("the head has the format %q, want one of %s", head, strings.Join(formats.Names(), ", "))
+		}
+		w.Layers[last].WeightBits, w.Layers[last].WeightKind = format.Bits, format.Kind
+	}
+	if scales != "" {
+		if err := scale(w.Layers[:last], scales); err != nil {
+			return nil, err
 		}
 	}
-	return nil, errors.New("the network has no layer logits, whose format the row gives")
+	switch logits {
+	case "":
+	case "every":
+		if err := everyLogit(w, last); err != nil {
+			return nil, err
+		}
+	default:
+		return nil, fmt.Errorf("logits is %q, want every or nothing", logits)
+	}
+	return w, w.Normalise()
+}
+
+// scale gives the matrices of layers a scale of some bits for each block of weights.
+func scale(layers []workload.Layer, text string) error {
+	const byteBits = 8
+	var bits, block int64
+	if n, err := fmt.Sscanf(text, "%d/%d", &bits, &block); n != 2 || err != nil || bits < 1 || block < 1 {
+		return fmt.Errorf("scales is %q, want bits and the weights that share them, as in 8/16", text)
+	}
+	for i := range layers {
+		if l := &layers[i]; l.Op.HasWeights() {
+			l.ScaleBytes = (l.WeightElements()/block*bits + byteBits - 1) / byteBits
+		}
+	}
+	return nil
+}
+
+// everyLogit takes away that the last token of a prompt alone makes logits.
+func everyLogit(w *workload.Workload, at int) error {
+	y, only := &w.Layers[at], slices.IndexFunc(w.Layers, func(l workload.Layer) bool { return l.ID == "last" })
+	if only < 0 || y.In[0] != w.Layers[only].ID {
+		return errors.New("the network makes logits for every token, and the row asks for it")
+	}
+	y.M, y.In = w.Layers[only].InputElements()/y.C, w.Layers[only].In
+	w.Layers = slices.Delete(w.Layers, only, only+1)
+	return nil
 }

@@ -20,15 +20,18 @@ func TestPublished(t *testing.T) {
 	if len(r.Bad) != 0 || r.Failed != 0 || r.Judged == 0 {
 		t.Errorf("judged %d, failed %d, bad %q: want all rows within the tolerance or known to miss", r.Judged, r.Failed, r.Bad)
 	}
-	const header = "source,workload,head,atomic_c,atomic_k,conv_buffer,accumulator,io_bandwidth,unit,value,missed\n"
+	const header = "source,workload,head,scales,logits,atomic_c,atomic_k,conv_buffer,accumulator,io_bandwidth,unit,value,missed\n"
 	for row, want := range map[string]string{
-		"x,gpt2_decode,,64,32,524288,65536,16e9,ms,1,":      `the unit is "ms", want s or 1/s`,
-		"x,gpt3_decode,,64,32,524288,65536,16e9,s,1,":       "gpt3_decode",
-		"x,gpt2_decode,fp7,64,32,524288,65536,16e9,s,1,":    `the head has the format "fp7"`,
-		"x,mobilenet_v2,fp16,64,32,524288,65536,16e9,s,1,":  "",
-		"x,squeezenet,fp16,64,32,524288,65536,16e9,s,1,":    "no layer logits",
-		"x,gpt2_decode,,64,32,524288,65536,16e9,s,0,":       "want more than 0",
-		"x,gpt2_decode:past=x,,64,32,524288,65536,16e9,s,1": "10 fields",
+		"x,gpt2_decode,,,,64,32,524288,65536,16e9,ms,1,":      `the unit is "ms", want s or 1/s`,
+		"x,gpt3_decode,,,,64,32,524288,65536,16e9,s,1,":       "gpt3_decode",
+		"x,gpt2_decode,fp7,,,64,32,524288,65536,16e9,s,1,":    `the head has the format "fp7"`,
+		"x,mobilenet_v2,fp16,,,64,32,524288,65536,16e9,s,1,":  "",
+		"x,gpt2_decode,,8,,64,32,524288,65536,16e9,s,1,":      `scales is "8", want bits`,
+		"x,gpt2_decode,,,all,64,32,524288,65536,16e9,s,1,":    `logits is "all", want every or nothing`,
+		"x,gpt2_decode,,,every,64,32,524288,65536,16e9,s,1,":  "the network makes logits for every token",
+		"x,squeezenet,fp16,,,64,32,524288,65536,16e9,s,1,":    "no layer logits",
+		"x,gpt2_decode,,,,64,32,524288,65536,16e9,s,0,":       "want more than 0",
+		"x,gpt2_decode:past=x,,,,64,32,524288,65536,16e9,s,1": "12 fields",
 	} {
 		table, err := readTable(fstest.MapFS{"x": {Data: []byte(header + row + "\n")}}, "x")
 		if err != nil {
@@ -42,7 +45,7 @@ func TestPublished(t *testing.T) {
 	}
 	// A row that misses is a failure where nothing says that it is known to.
 	for missed, want := range map[string]Verdict{"": Fail, "known": Note} {
-		table, err := readTable(fstest.MapFS{"x": {Data: []byte(header + "x,gpt2_decode,,64,32,524288,65536,16e9,s,99," + missed + "\n")}}, "x")
+		table, err := readTable(fstest.MapFS{"x": {Data: []byte(header + "x,gpt2_decode,,,,64,32,524288,65536,16e9,s,99," + missed + "\n")}}, "x")
 		if err != nil {
 			t.Fatal(err)
 		}
