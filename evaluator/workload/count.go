@@ -65,8 +65,15 @@ func (l *Layer) BiasElements() int64 {
 	return l.K
 }
 
-// Params returns the trainable parameters: weights, bias, and what is idle.
-func (l *Layer) Params() int64 { return l.WeightElements() + l.BiasElements() + l.Idle }
+// Params returns the trainable parameters: weights that are the layer's own, bias, and
+// what is idle.
+func (l *Layer) Params() int64 {
+	n := l.BiasElements() + l.Idle
+	if !l.Borrowed {
+		n += l.WeightElements()
+	}
+	return n
+}
 
 // WidthOfWeights returns the bits of a weight in a network of precision p.
 func (l *Layer) WidthOfWeights(p Precision) int64 {
@@ -203,6 +210,9 @@ func (w *Workload) Totals() Totals {
 		t.MACs += l.MACs()
 		t.Params += l.Params()
 		t.WeightBytes += l.WeightBytes(w.Precision) + bytesOf(l.Idle, l.WidthOfWeights(w.Precision))
+		if l.Borrowed {
+			t.WeightBytes -= bytesOf(l.WeightElements(), l.WidthOfWeights(w.Precision)) + l.ScaleBytes
+		}
 		t.MaxLayerBytes = max(t.MaxLayerBytes, l.InputBytes(w.Precision)+l.OutputBytes(w.Precision))
 	}
 	return t

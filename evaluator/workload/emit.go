@@ -18,6 +18,12 @@ type viewKey struct {
 
 // emit appends one layer for every live node.
 func (l *lowering) emit() error {
+	for i := range l.g.Nodes {
+		if t := l.g.Nodes[i].Weights; t > 0 && !l.dead[i] {
+			l.products[l.g.Stored(t-1)] = true
+		}
+	}
+	read := map[int]bool{}
 	for _, t := range l.g.Inputs {
 		if l.uses[l.root(t)] > 0 && l.places[t].id == "" && l.alias[t] == t {
 			l.input(t)
@@ -35,6 +41,12 @@ func (l *lowering) emit() error {
 			if graph.CheckShape(l.g.Shape(t)) != nil || l.g.Elements(t) == 0 {
 				return nodeError(n, "its output %q has no elements (%v)", l.g.Tensors[t].Name, l.g.Shape(t))
 			}
+		}
+		l.borrowed = false
+		if t := n.Weights; t > 0 {
+			from := l.g.Stored(t - 1)
+			l.borrowed = read[from] || !l.isConst(t-1)
+			read[from] = true
 		}
 		if err := l.node(n); err != nil {
 			return err
@@ -134,6 +146,9 @@ func (l *lowering) as(n *graph.Node, t int, want shape) (string, error) {
 // add appends a layer and returns its id.
 func (l *lowering) add(name string, y Layer, in ...string) string {
 	y.ID, y.In = l.id(name), in
+	if y.Op.HasWeights() {
+		y.Borrowed = l.borrowed
+	}
 	if y.Op != View {
 		y.OutputBits = l.bits
 	}
@@ -250,7 +265,9 @@ func (l *lowering) eltwise(n *graph.Node) error {
 	want := l.arrange(out)
 	y := Layer{Op: Eltwise, Fn: n.Fn, Act: n.Act}
 	y.setShape(want)
+	y.Borrowed = len(constant) > 0
 	for _, t := range constant {
+		y.Borrowed = y.Borrowed && l.products[l.g.Stored(t)]
 		y.Const += l.g.Elements(t)
 		y.WeightBits = max(y.WeightBits, l.g.Tensors[t].Bits)
 	}
@@ -315,7 +332,11 @@ func (l *lowering) vector(n *graph.Node) error {
 		}
 		if n.Op == graph.Copy && n.Fn == "gather" { // of a table, the rows that are asked for
 			rest := max(read-y.outShape().elements(), 0)
-			y.Idle, read = y.Idle+rest, read-rest
+			if read -= rest; l.products[l.g.Stored(t)] {
+				y.Borrowed = true // a product has all of the table
+			} else {
+				y.Idle += rest
+			}
 		}
 		y.Const += read
 		y.WeightBits = max(y.WeightBits, l.g.Tensors[t].Bits)

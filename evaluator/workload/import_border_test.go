@@ -192,7 +192,8 @@ func TestImportUpdatedCache(t *testing.T) {
 	}
 }
 
-// Weights that come in count as if stored, and both formats say so in the same words.
+// Weights that are computed come in as stored ones do, and both formats say so in the
+// same words.
 func TestImportNotesComputedWeights(t *testing.T) {
 	t.Parallel()
 	onnx := modeltest.ONNX{
@@ -210,7 +211,7 @@ func TestImportNotesComputedWeights(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "the weights of " + title + ", computed at run time: counted as if stored"; !slices.Contains(r.Notes, want) {
+		if want := "the weights of " + title + ", computed at run time: they come in as stored ones do, and are no parameters"; !slices.Contains(r.Notes, want) {
 			t.Errorf("notes %q, want %q", r.Notes, want)
 		}
 	}
@@ -237,6 +238,62 @@ func TestImportParameters(t *testing.T) {
 		}
 		if got := w.Totals(); got.Params != 24 || got.MACs != 2*24 {
 			t.Errorf("%s: %d parameters and %d MACs, want 24 and 48\n%s", name, got.Params, got.MACs, summary(w))
+		}
+	}
+}
+
+// A tensor that several layers read as weights is stored once and comes in for each of
+// them; one that is computed is not stored.
+func TestImportSharedWeights(t *testing.T) {
+	t.Parallel()
+	w, table := floats("w", 32, 32), floats("e", 100, 32)
+	places := []modeltest.ONNXInput{{Name: "i", Shape: ints{4}, Kind: 7}}
+	row := op("Gather", names{"e", "i"}, "a", nil)
+	for name, c := range map[string]struct {
+		model          modeltest.ONNX
+		stored, loaded int64 // elements
+	}{
+		"three products": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 8, 32)}, Weights: []modeltest.ONNXTensor{w},
+			Nodes: []modeltest.ONNXNode{op("MatMul", names{"x", "w"}, "a", nil), op("MatMul", names{"a", "w"}, "b", nil), op("MatMul", names{"b", "w"}, "y", nil)},
+		}, 32 * 32, 3 * 32 * 32},
+		"a table that is the output's matrix, turned": {modeltest.ONNX{
+			Inputs: places, Weights: []modeltest.ONNXTensor{w, table},
+			Nodes: []modeltest.ONNXNode{row, op("MatMul", names{"a", "w"}, "b", nil), op("Transpose", names{"e"}, "t", nil), op("MatMul", names{"b", "t"}, "y", nil)},
+		}, 32*32 + 100*32, 4*32 + 32*32 + 100*32},
+		"a table that is the output's matrix": {modeltest.ONNX{
+			Inputs: places, Weights: []modeltest.ONNXTensor{table},
+			Nodes: []modeltest.ONNXNode{row, op("Gemm", names{"a", "e"}, "y", attrs{"transB": int64(1)})},
+		}, 100 * 32, 4*32 + 100*32},
+		"a table of its own": {modeltest.ONNX{
+			Inputs: places, Weights: []modeltest.ONNXTensor{w, table},
+			Nodes: []modeltest.ONNXNode{row, op("MatMul", names{"a", "w"}, "y", nil)},
+		}, 32*32 + 100*32, 4*32 + 32*32},
+		"a matrix that a sum reads too": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 32, 32)}, Weights: []modeltest.ONNXTensor{w},
+			Nodes: []modeltest.ONNXNode{op("MatMul", names{"x", "w"}, "a", nil), op("Softmax", names{"a"}, "b", nil), op("Mul", names{"b", "w"}, "y", nil)},
+		}, 32 * 32, 2 * 32 * 32},
+		"a filter that comes in": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 4, 8, 8), tensorIn("f", 8, 4, 3, 3)},
+			Nodes:  []modeltest.ONNXNode{op("Conv", names{"x", "f"}, "y", nil)},
+		}, 0, 8 * 4 * 9},
+		"a filter that is computed": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 4, 8, 8), tensorIn("z", 1, 4, 6, 6)}, Weights: []modeltest.ONNXTensor{floats("w", 18, 4, 3, 3), numbers("s", 8, 4, 3, 3)},
+			Nodes: []modeltest.ONNXNode{op("Conv", names{"z", "w"}, "a", nil), op("Reshape", names{"a", "s"}, "f", nil), op("Conv", names{"x", "f"}, "y", nil)},
+		}, 18 * 36, 18*36 + 8*36},
+	} {
+		c.model.Outputs = names{"y"}
+		w, _, err := workload.Import("m", c.model.Bytes(), workload.ImportOptions{Strict: true})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var loaded int64
+		for i := range w.Layers {
+			loaded += w.Layers[i].WeightBytes(w.Precision)
+		}
+		if got := w.Totals(); got.Params != c.stored || got.WeightBytes != 4*c.stored || loaded != 4*c.loaded {
+			t.Errorf("%s: %d parameters in %d bytes, %d bytes come in, want %d, %d and %d\n%s", name, got.Params, got.WeightBytes, loaded, c.stored, 4*c.stored, 4*c.loaded, summary(w))
 		}
 	}
 }

@@ -24,6 +24,10 @@ type lowering struct {
 	views  map[viewKey]string
 	ids    map[string]bool
 	bits   int64 // of what the node that is emitted writes
+	// products are the constants that products read as weights, and borrowed says that
+	// the weights of the node that is emitted are no parameters of its own.
+	products map[int]bool
+	borrowed bool
 }
 
 // place is a layer or an input and the shape that it declares.
@@ -38,7 +42,7 @@ func lower(g *graph.Graph, w *Workload, r *Report) error {
 	l := &lowering{
 		g: g, report: r, w: w, alias: make([]int, n), made: make([]int, n), uses: make([]int, n),
 		dead: make([]bool, len(g.Nodes)), places: make([]place, n),
-		views: map[viewKey]string{}, ids: map[string]bool{},
+		views: map[viewKey]string{}, ids: map[string]bool{}, products: map[int]bool{},
 	}
 	for t := range l.alias {
 		l.alias[t] = t

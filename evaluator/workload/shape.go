@@ -142,6 +142,8 @@ func (l *Layer) checkFields() error {
 		return fmt.Errorf("scale_bytes is %d, want 0 to 2^40", l.ScaleBytes)
 	case l.ScaleBytes > 0 && !l.Op.HasWeights():
 		return fmt.Errorf("scale_bytes is %d, but op %s has no weights", l.ScaleBytes, l.Op)
+	case l.Borrowed && !l.Op.HasWeights() && l.Const == 0:
+		return fmt.Errorf("borrowed is set, but op %s has no weights and no const", l.Op)
 	case l.Fused && (l.Op == View || l.appends()):
 		return fmt.Errorf("fused is set, but op %s makes no tensor", l.Op)
 	case l.Fn == Append && l.Op == Copy && len(l.In) < 2:

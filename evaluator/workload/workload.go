@@ -181,6 +181,9 @@ type Layer struct {
 	// ScaleBytes is what comes in with the weights beside them: scales and zero
 	// points of blocks of weights. They are no parameters.
 	ScaleBytes int64 `json:"scale_bytes,omitempty" yaml:"scale_bytes,omitempty"`
+	// Borrowed says that the weights or constants are no parameters of this layer:
+	// those of another one, which come in again, or computed at run time.
+	Borrowed bool `json:"borrowed,omitempty" yaml:"borrowed,omitempty"`
 	// In names the inputs and layers whose outputs this one reads, in order.
 	In []string `json:"in" yaml:"in,flow"`
 

@@ -61,7 +61,29 @@ func (g *Graph) State(f number.Format, elements int64) {
 // NoteCounted notes that what a layer counts as stored, its weights or bias, is
 // there only when the model runs.
 func (g *Graph) NoteCounted(what, of string) {
-	g.Notes = append(g.Notes, "the "+what+" of "+of+", computed at run time: counted as if stored")
+	how := "counted as if stored"
+	if what == "weights" {
+		how = "they come in as stored ones do, and are no parameters"
+	}
+	g.Notes = append(g.Notes, "the "+what+" of "+of+", computed at run time: "+how)
+}
+
+// Stored returns the constant that one was made from.
+func (g *Graph) Stored(t int) int {
+	for range g.Tensors {
+		if g.Tensors[t].Same == 0 {
+			break
+		}
+		t = g.Tensors[t].Same - 1
+	}
+	return t
+}
+
+// Made notes that a constant is another one, reshaped, turned or rescaled.
+func (g *Graph) Made(t, from int) {
+	if t >= 0 && from >= 0 && t != from && g.Tensors[t].Const && g.Elements(t) == g.Elements(from) {
+		g.Tensors[t].Same = from + 1
+	}
 }
 
 // Kind returns the kind of numbers that most elements of a width have.
@@ -84,6 +106,9 @@ type Tensor struct {
 	Bits int64
 	// Const says that the values are in the file or follow from it.
 	Const bool
+	// Same is the constant of as many elements that this one was made from, plus 1; 0
+	// for one of its own.
+	Same int
 }
 
 // Op is the kind of an operation.
@@ -135,6 +160,8 @@ type Node struct {
 	Dims    Dims
 	// WeightBits is the width of a weight, of operations that have weights.
 	WeightBits int64
+	// Weights is the tensor that they are, plus 1; 0 where nothing else can read it.
+	Weights int
 	// Act is the activation that the file has fused already.
 	Act string
 	// Bias says that there is one bias per output channel.

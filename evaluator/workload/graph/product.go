@@ -58,13 +58,13 @@ func MatMulNode(g *Graph, d Dims, a, b int) Node {
 		if g.Elements(b) == d.C*d.K { // the same weights for every product
 			d.M, d.N = d.M*d.N, 0
 		}
-		return Node{Op: Dense, Dims: d, In: []int{a}, WeightBits: g.Tensors[b].Bits}
+		return Node{Op: Dense, Dims: d, In: []int{a}, WeightBits: g.Tensors[b].Bits, Weights: b + 1}
 	case g.Tensors[a].Const:
 		if g.Elements(a) == d.M*d.C {
-			return Node{Op: Dense, Dims: Dims{M: d.K * d.N, K: d.M, C: d.C}, In: []int{b}, WeightBits: g.Tensors[a].Bits}
+			return Node{Op: Dense, Dims: Dims{M: d.K * d.N, K: d.M, C: d.C}, In: []int{b}, WeightBits: g.Tensors[a].Bits, Weights: a + 1}
 		}
 		d.M, d.K = d.K, d.M
-		return Node{Op: Dense, Dims: d, In: []int{b}, WeightBits: g.Tensors[a].Bits}
+		return Node{Op: Dense, Dims: d, In: []int{b}, WeightBits: g.Tensors[a].Bits, Weights: a + 1}
 	}
 	return Node{Op: MatMul, Dims: d, In: []int{a, b}}
 }

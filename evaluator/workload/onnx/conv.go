@@ -213,7 +213,7 @@ func (n *node) weighted(node graph.Node, w, b int) {
 		n.misfit("its bias has the shape %v, want %d numbers", n.shape(b), node.Dims.K)
 		return
 	}
-	node.WeightBits = n.bits(w)
+	node.WeightBits, node.Weights = n.bits(w), n.in[w]+1
 	n.storedAtRunTime("weights", w)
 	if node.Bias {
 		n.storedAtRunTime("bias", b)

@@ -108,8 +108,13 @@ func (n *node) recur(cell string, gates int64, w, r []int64) {
 		}
 	}
 	n.storedAtRunTime("weights", 1, 2)
+	weights := 0
+	if !n.g.Tensors[n.in[1]].Const {
+		weights = n.in[1] + 1
+	}
 	n.cells(graph.Node{
-		Op: graph.RNN, Fn: cell, In: in, Bias: n.has(3), WeightBits: n.bits(1),
+		Weights: weights,
+		Op:      graph.RNN, Fn: cell, In: in, Bias: n.has(3), WeightBits: n.bits(1),
 		Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},
 	}, directions)
 }

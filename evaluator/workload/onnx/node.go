@@ -142,6 +142,9 @@ func (n *node) run() error {
 	if len(n.g.Nodes) == nodes {
 		n.g.Constants++
 	}
+	if n.fixed && len(n.in) > 0 && n.err == nil {
+		n.g.Made(n.out[0], n.in[0])
+	}
 	for i, t := range n.out {
 		if t >= 0 {
 			n.scope.names[n.outNames[i]] = t

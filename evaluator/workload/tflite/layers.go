@@ -57,7 +57,7 @@ func (o *operator) weighted(n graph.Node, x, b int) {
 // product is weighted of a node that says what it reads, and whether it has a bias.
 func (o *operator) product(n graph.Node) {
 	const w = 1
-	n.WeightBits = o.g.Tensors[o.in[w]].Bits
+	n.WeightBits, n.Weights = o.g.Tensors[o.in[w]].Bits, o.in[w]+1
 	if !o.g.Tensors[o.in[w]].Const {
 		o.g.NoteCounted("weights", o.name()+" "+o.g.Tensors[o.out[0]].Name)
 	}

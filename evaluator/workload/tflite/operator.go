@@ -81,6 +81,9 @@ func (o *operator) read() {
 			}
 		}
 		o.widths()
+		if len(o.out) > 0 {
+			o.g.Made(o.out[0], o.in[0])
+		}
 		return
 	}
 	e, known := o.table[o.code.builtin]
