@@ -37,9 +37,9 @@ type Level struct {
 	// Forwards says that outputs leave the level as soon as they are complete, not
 	// with the tile.
 	Forwards bool
-	// Passes says that instances pass inputs on to their neighbours: the level
-	// above reads once what the windows of several have in common.
-	Passes bool
+	// Passes says over which of P, Q, R and S instances pass inputs on to their neighbours: the
+	// level above reads once what the windows of those have in common.
+	Passes [Dims]bool
 	// Scattered says that nothing adds up on the way what instances below it made of
 	// one sum: each part arrives here by itself.
 	Scattered bool

@@ -324,7 +324,7 @@ func TestNeighboursPassInputsOn(t *testing.T) {
 		}
 		window[R], window[S] = x.taps, x.taps
 		for _, passes := range []bool{false, true} {
-			a.Level[1].Passes = passes
+			a.Level[1].Passes = [Dims]bool{P: passes, Q: passes, R: passes, S: passes}
 			want := x.apart
 			if passes {
 				want = x.passed
@@ -336,6 +336,13 @@ func TestNeighboursPassInputsOn(t *testing.T) {
 			if fills, macs := r.Access[1][Inputs].Fills, p.MACs(); fills != macs {
 				t.Errorf("%+v, passes %t: the units get %d inputs, want %d", x, passes, fills, macs)
 			}
+		}
+		// Along rows alone what two columns have in common is read for each of them: the root of what is
+		// passed on in both directions times that of what is not.
+		a.Level[1].Passes = [Dims]bool{P: true, R: true}
+		r := Eval(&p, &a, &m)
+		if got := r.Access[0][Inputs].Reads; got*got != x.apart*x.passed && !x.outside {
+			t.Errorf("%+v: %d reads where rows are passed on, want the root of %d", x, got, x.apart*x.passed)
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (w *walk) level(o Operand, i, above int, u *reuse, r *Result) {
 	parent := &r.Access[above][o]
 	if o != Outputs {
 		x.Fills = distinct * u.visits * w.copies(o, i)
-		if o == Inputs && w.a.Level[i].Passes {
+		if o == Inputs && w.a.Level[i].Passes != [Dims]bool{} {
 			distinct = w.together(i, above, u)
 		}
 		parent.Reads = distinct * u.visits * w.copies(o, above)
@@ -183,17 +183,26 @@ func (w *walk) distinct(o Operand, i int, u *reuse) int64 {
 	return b[G] * b[N] * b[C] * w.positions(0, i, P, R, u) * w.positions(1, i, Q, S, u)
 }
 
-// together returns distinct for tiles of all instances of level i under one of
-// the level above.
+// together returns distinct for tiles of the instances of level i under one of the level
+// above, those together that pass inputs on to each other.
 func (w *walk) together(i, above int, u *reuse) int64 {
-	tile, apart := w.tile[i], w.apart[i]
+	tile, apart, passes := w.tile[i], w.apart[i], &w.a.Level[i].Passes
 	for d := range Dims {
-		w.tile[i][d] = min(tile[d]*CeilDiv(apart[d], w.apart[above][d]), w.p.Bound[d])
+		if passes[d] {
+			w.tile[i][d] = min(tile[d]*CeilDiv(apart[d], w.apart[above][d]), w.p.Bound[d])
+			w.apart[i][d] = w.apart[above][d]
+		}
 	}
-	w.apart[i] = w.apart[above]
-	// A stride skips what no window of the tiles has.
 	b := &w.p.Bound
-	n := b[G] * b[N] * b[C] * min(w.positions(0, i, P, R, u), b[P]*b[R]) * min(w.positions(1, i, Q, S, u), b[Q]*b[S])
+	n := b[G] * b[N] * b[C]
+	for axis, out := range [...]Dim{P, Q} {
+		tap := out + R - P
+		positions := w.positions(axis, i, out, tap, u)
+		if passes[out] || passes[tap] {
+			positions = min(positions, b[out]*b[tap]) // a stride skips what no window of the tiles has
+		}
+		n *= positions
+	}
 	w.tile[i], w.apart[i] = tile, apart
 	return n
 }

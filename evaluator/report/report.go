@@ -59,8 +59,8 @@ type Design struct {
 	Layers   []Layer   `json:"layers"`
 }
 
-// Axis is an axis of an array: the loop that it spreads, and the wires of the lines of
-// units along it.
+// Axis is an axis of an array: the loops that it spreads, a letter each, and the wires of the
+// lines of units along it.
 type Axis struct {
 	Loop  string `json:"loop"`
 	Units int64  `json:"units"`
@@ -86,6 +86,8 @@ const (
 	Bus       = "bus"       // a word is one unit's
 	Links     = "links"     // a bus, and units pass words on to their neighbours
 	Tree      = "tree"      // the units' sums are added up
+	Multicast = "multicast" // some of the units get a word at once
+	Trees     = "trees"     // the sums of some of the units are added up, and a bus takes each
 )
 
 // Memory is a memory of which a chip has some instances.

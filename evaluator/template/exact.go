@@ -178,7 +178,7 @@ func (f *free) exact(p *model.Problem, g goal, limit float64, which [model.Dims]
 	defer exactPool.Put(s)
 	s.flows, s.p, s.goal, s.limit, s.best = f.flows, p, g, limit, found{}
 	for i, list := range f.flows[0].spreads {
-		if s.begin(list, &which, m); !s.known(i) {
+		if s.begin(list, &which, m) && (f.distinct || !s.known(i)) {
 			s.search()
 		}
 	}
@@ -200,8 +200,9 @@ func (s *exact) known(ways int) bool {
 	return false
 }
 
-// begin makes a way of the wires and the sizes that are tried ready.
-func (s *exact) begin(list []Spread, which *[model.Dims]selection, m *model.Mapping) {
+// begin makes a way of the wires and the sizes that are tried ready; false says that nothing on it is
+// below the limit.
+func (s *exact) begin(list []Spread, which *[model.Dims]selection, m *model.Mapping) bool {
 	const perMilli = 1000
 	l, p := &s.flows[0], s.p
 	a := &l.arch
@@ -223,18 +224,30 @@ func (s *exact) begin(list []Spread, which *[model.Dims]selection, m *model.Mapp
 		partial := products * (again - 1) * float64(p.PartialBytes)
 		s.pj += partial*registers.ReadPJ + (products*float64(p.Bytes[o])+partial)*registers.WritePJ
 	}
+	if s.value(&taken{}) >= s.limit {
+		return false
+	}
 	s.sums = s.bytes[model.Outputs] / float64(p.Bytes[model.Outputs]) * float64(p.PartialBytes)
 	s.chip()
 	for d := range model.Dims {
 		s.dims[d].begin(s.rest[d], s.sp[d], p.Bound[d], slices.Contains(l.innerDims, d), which[d], m.Loops[0].Temporal[d], m.Loops[1].Temporal[d], m.Loops[2].Temporal[d])
 	}
+	passes := &a.Level[2].Passes
 	for axis, out := range [...]model.Dim{model.P, model.Q} {
 		x, tap := &s.dims[out], out+model.R-model.P
 		y := &s.dims[tap]
 		s.ofShared[axis].begin(p, axis, x.extent, y.extent, false)
 		s.ofUnits[axis].begin(p, axis, x.sizes, y.sizes, false)
-		s.ofLine[axis].begin(p, axis, x.line, y.line, true)
+		outs, taps := x.sizes, y.sizes
+		if passes[out] {
+			outs = x.line
+		}
+		if passes[tap] {
+			taps = y.line
+		}
+		s.ofLine[axis].begin(p, axis, outs, taps, passes[out] || passes[tap])
 	}
+	return true
 }
 
 // chip prices what passes between the shared memory and the registers.
@@ -687,7 +700,7 @@ func (s *exact) bring(x *unitTile, rows, columns slid) {
 	far, near := &a.Level[1], &a.Level[2]
 	p, q, r, t := x.at[model.P], x.at[model.Q], x.at[model.R], x.at[model.S]
 	here := s.planes * s.ofUnits[0].at(p, r, rows) * s.ofUnits[1].at(q, t, columns)
-	if x.given = here; near.Passes {
+	if x.given = here; near.Passes != [model.Dims]bool{} {
 		x.given = s.planes * s.ofLine[0].at(p, r, rows) * s.ofLine[1].at(q, t, columns)
 	}
 	x.inputsPJ = x.given*(far.ReadPJ+far.WirePJ[model.Inputs]) + here*s.copies[model.Inputs]*near.WritePJ

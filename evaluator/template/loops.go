@@ -13,6 +13,8 @@ type Spread struct {
 	Level int
 	Limit int64
 	Dims  []model.Dim
+	// Most are the instances that each of Dims takes at most, nil for as many as there are.
+	Most []int64
 	// HalfCycles is what filling and draining the array takes for each instance
 	// that is used, in halves of a cycle; idle ones take nothing.
 	HalfCycles int64
@@ -224,11 +226,14 @@ func (l *loops) shares(p *model.Problem, list []Spread, w *way, out *[maxShares]
 	for i := range list {
 		s := &list[i]
 		left := s.Limit
-		for _, d := range s.Dims {
+		for k, d := range s.Dims {
 			if rest[d] == 1 || left == 1 {
 				continue
 			}
 			most := min(left, max(room[d], 1))
+			if s.Most != nil {
+				most = min(most, s.Most[k])
+			}
 			if w.even {
 				most = evenly(list[i+1:], d, room[d], most)
 			}

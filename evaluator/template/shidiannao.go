@@ -68,7 +68,7 @@ func buildShiDianNao(c *chip, v []int64) Machine {
 		ported(buffer("neuron buffer", v[2], 1, &neurons, model.Inputs, model.Outputs), c.rate(units), c.acrossPJ()),
 		ported(buffer("synapse buffer", v[3], units, &synapses, model.Weights), c.rate(units)/2, c.acrossPJ()),
 		c.registers("accumulator", 1, model.Inputs, model.Outputs))
-	l.arch.Level[l.window].Passes = true
+	l.arch.Level[l.window].Passes = passing
 	m.Arch, m.Flow = l.arch, &l
 	return m
 }

@@ -54,12 +54,12 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 	noc := frame.Count("noc", "Bytes that the shared memory gives the array, and takes from it, in a cycle.", 64, frame.Powers(16, 256)...)
 	noc.Unit = "B"
 	return Spec{
-		Name: "spatial", Version: "12",
+		Name: "spatial", Version: "13",
 		Doc: "An array of one to three axes whose connectivity is part of the design, as NAAS searches it (Y. Lin et al., arXiv 2105.13258): " +
-			"each axis spreads one loop, with broadcast wires, a reduction tree or links between neighbours as the loop needs them; registers and " +
+			"each axis spreads one loop, or several that share its lanes, with broadcast wires, a reduction tree or links between neighbours as they need them; registers and " +
 			"a local memory in every unit, one shared memory; int8, 22 nm, 1 GHz. The mapper chooses the order of loops and the tiles of each layer.",
 		Params: []frame.Param{
-			label("axes", "The loops that the axes spread, in the order of the alphabet: x the first, y the second, z the third.", "C+K", "", axisLabels()...),
+			label("axes", "The loops that the axes spread, in the order of the alphabet: x the first, y the second, z the third. CR+K has two axes, and C and R share the lanes of the first.", "C+K", "", axisLabels()...),
 			size("x", "Units along the first axis.", 16, ""),
 			size("y", "Units along the second axis.", 16, axesWith(func(l string) bool { return strings.Contains(l, "+") })),
 			size("z", "Units along the third axis, whose units stand side by side.", 2, axesWith(func(l string) bool { return strings.Count(l, "+") == 2 })),
@@ -73,10 +73,10 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 			bandwidth(16e9),
 		},
 		Presets: []report.Preset{
-			spatialPreset("eyeriss_like", "Output rows by rows of the window, after Eyeriss: 14 x 12 units.", "P+R", 14, 12, 512, 128*kib, 16, 1e9),
-			spatialPreset("nvdla_like", "Input by output channels, after nv_full of NVDLA: 64 x 32 units.", "C+K", 64, 32, 128, 512*kib, 128, 16e9),
-			spatialPreset("shidiannao_like", "Output rows by output columns, after ShiDianNao: 8 x 8 units.", "P+Q", 8, 8, 128, 256*kib, 64, 8e9),
-			spatialPreset("tpu_like", "Input by output channels, after the first TPU: 256 x 256 units.", "C+K", 256, 256, 32, 4096*kib, 256, 32e9),
+			spatialPreset("eyeriss_like", "Rows of the window and sets of input channels by output rows and sets of output channels, after Eyeriss: 12 x 14 units.", "CR+KP", 12, 14, 512, 128*kib, 16, 1e9, 0),
+			spatialPreset("nvdla_like", "Input channels with the window by output channels, after nv_full of NVDLA: 64 x 32 units.", "CRS+K", 64, 32, 128, 512*kib, 128, 16e9, 1),
+			spatialPreset("shidiannao_like", "Output rows by output columns, after ShiDianNao: 8 x 8 units.", "P+Q", 8, 8, 128, 256*kib, 64, 8e9, 0),
+			spatialPreset("tpu_like", "Rows of a matrix product by its columns, after the first TPU: 256 x 256 units.", "CRS+K", 256, 256, 32, 4096*kib, 256, 32e9, 0),
 		},
 		ClockHz:      1e9,
 		NetworkBytes: 1,
@@ -92,23 +92,39 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 // grouped are what grouped layers may do on an axis of channels.
 var grouped = []string{"idle", "groups"}
 
-func spatialPreset(name, doc, axes string, x, y, local, shared, noc, io float64) report.Preset {
+func spatialPreset(name, doc, axes string, x, y, local, shared, noc, io float64, outputs int) report.Preset {
 	number := func(v float64) space.Value { return space.Value{Num: v} }
-	p := report.Preset{Name: name, Doc: doc, Values: []space.Value{{Label: axes}, number(x), number(y), number(2), {Label: grouped[0]}, {Label: grouped[0]}, number(local), number(shared), number(noc), number(io)}}
-	if strings.Contains(axes, "K") {
-		p.Values[spatialOutputs].Label = grouped[1]
-	}
-	return p
+	return report.Preset{Name: name, Doc: doc, Values: []space.Value{
+		{Label: axes}, number(x), number(y), number(2), {Label: grouped[0]}, {Label: grouped[outputs]}, number(local), number(shared), number(noc), number(io),
+	}}
 }
 
 // axisDims are the loops that an axis may spread, in the order of their letters.
 var axisDims = []model.Dim{model.C, model.G, model.K, model.P, model.Q, model.R, model.S}
 
-// axisLabels lists the sets of one to three loops, each once: axes have no order.
+// sharedAxes are the axes on which several loops share the lanes: docs/decisions/0087-axes-of-several-loops.md
+// says why these.
+var sharedAxes = []string{"CK", "CKR", "CR", "CRS", "CS", "KP", "KPQ", "KQ", "PQ"}
+
+// axisLabels lists the sets of one to three loops with an axis each, and behind them those of one or two axes of
+// which some have several loops, each once: axes have no order, and no loop is on two of them.
 var axisLabels = sync.OnceValue(func() []string {
 	var labels []string
 	for most := 1; most <= 3; most++ {
 		labels = appendSets(labels, "", axisDims, most)
+	}
+	labels = append(labels, sharedAxes...)
+	axes := slices.Clone(sharedAxes)
+	for _, d := range axisDims {
+		axes = append(axes, d.String())
+	}
+	slices.Sort(axes)
+	for i, a := range axes {
+		for _, b := range axes[i+1:] {
+			if len(a)+len(b) > 2 && !strings.ContainsAny(a, b) {
+				labels = append(labels, a+"+"+b)
+			}
+		}
 	}
 	return labels
 })
@@ -138,10 +154,13 @@ func axesWith(ok func(label string) bool) string {
 
 // arrayAxis is one axis of a design.
 type arrayAxis struct {
-	dim   model.Dim
+	// dims are its loops, units its lanes.
+	dims  []model.Dim
 	units int64
-	// groups says that groups take what the loop leaves.
-	groups bool
+	// groups are those whose lanes groups may take.
+	groups []model.Dim
+	// linked says that neighbours along the axis pass inputs on.
+	linked bool
 	// mm is the length of a line of units, cycles what a word takes along it.
 	mm     float64
 	cycles int64
@@ -150,13 +169,42 @@ type arrayAxis struct {
 // axesOf reads the axes of a design.
 func axesOf(v []int64) []arrayAxis {
 	var list []arrayAxis
-	for i, letter := range strings.Split(axisLabels()[v[spatialAxes]], "+") {
-		at := slices.IndexFunc(axisDims, func(d model.Dim) bool { return d.String() == letter })
-		a := arrayAxis{dim: axisDims[at], units: v[spatialX+i]}
-		a.groups = a.dim == model.C && v[spatialSums] == 1 || a.dim == model.K && v[spatialOutputs] == 1
+	for i, letters := range strings.Split(axisLabels()[v[spatialAxes]], "+") {
+		a := arrayAxis{units: v[spatialX+i]}
+		positions := 0
+		for _, d := range axisDims {
+			if !strings.Contains(letters, d.String()) {
+				continue
+			}
+			a.dims = append(a.dims, d)
+			if d == model.C && v[spatialSums] == 1 || d == model.K && v[spatialOutputs] == 1 {
+				a.groups = append(a.groups, d)
+			}
+			if overlapping(d) {
+				positions++
+			}
+		}
+		a.linked = positions == 1
 		list = append(list, a)
 	}
 	return list
+}
+
+// overlapping reports whether windows of neighbours along a loop have inputs in common.
+func overlapping(d model.Dim) bool {
+	return d == model.P || d == model.Q || d == model.R || d == model.S
+}
+
+// indexes reports whether one of the axis' loops indexes an operand, and whether one does not.
+func (a *arrayAxis) indexes(o model.Operand) (some, others bool) {
+	for _, d := range a.dims {
+		if model.Relevant(o, d) {
+			some = true
+		} else {
+			others = true
+		}
+	}
+	return some, others
 }
 
 func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
@@ -182,9 +230,12 @@ func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
 		buffer("local memory", v[spatialLocal], 1, &near, everything...),
 		c.registers("registers", 1, everything...))
 	arch.Level[array].WirePJ = w.pj
-	arch.Level[local].Passes = w.links
+	arch.Level[local].Passes = w.passes
 
-	f, spreads := free{make([]loops, len(orders))}, spreadsOf(axes, array)
+	f, spreads := free{flows: make([]loops, len(orders))}, spreadsOf(axes, array)
+	for i := range axes {
+		f.several = f.several || len(axes[i].dims) > 1
+	}
 	for i, order := range orders {
 		f.flows[i] = loops{
 			arch: arch, spreads: spreads, order: order,
@@ -196,32 +247,52 @@ func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
 	return m
 }
 
-// spreadsOf lists the ways in which the axes of a level spread loops: each its own,
-// or groups on some of those that they may have.
+// spreadsOf lists the ways in which the axes of a level spread loops: each its own, or groups on some of those
+// that they may have. On one axis groups share its lanes with its other loops, on several they have all of them.
 func spreadsOf(axes []arrayAxis, level int) (list [][]Spread) {
-	may := []int{}
+	type lanes struct {
+		axis int
+		of   model.Dim
+	}
+	var may []lanes
 	for i := range axes {
-		if axes[i].groups {
-			may = append(may, i)
+		for _, d := range axes[i].groups {
+			may = append(may, lanes{i, d})
 		}
 	}
 	for set := range 1 << len(may) {
+		dims, on := make([][]model.Dim, len(axes)), 0
+		for i := range axes {
+			taken := false
+			for _, d := range axes[i].dims {
+				at := slices.Index(may, lanes{i, d})
+				if at >= 0 && set>>at&1 == 1 {
+					d = model.G
+				}
+				if d != model.G || !taken {
+					dims[i] = append(dims[i], d)
+				}
+				taken = taken || d == model.G
+			}
+			if taken {
+				on++
+			}
+		}
 		var own []Spread
-		lanes := Spread{Level: level, Limit: 1, Dims: []model.Dim{model.G}}
+		together := Spread{Level: level, Limit: 1, Dims: []model.Dim{model.G}}
 		for i := range axes {
 			a := &axes[i]
-			at := slices.Index(may, i)
-			if a.dim == model.G || at >= 0 && set>>at&1 == 1 {
-				lanes.Limit *= a.units
-				lanes.Cycles = max(lanes.Cycles, a.cycles)
+			if slices.Contains(dims[i], model.G) && (on > 1 || len(dims[i]) == 1) {
+				together.Limit *= a.units
+				together.Cycles = max(together.Cycles, a.cycles)
 				continue
 			}
-			s := axis(level, a.units, a.dim)
+			s := axis(level, a.units, dims[i]...)
 			s.Cycles = a.cycles
 			own = append(own, s)
 		}
-		if lanes.Limit > 1 {
-			own = append(own, lanes)
+		if together.Limit > 1 {
+			own = append(own, together)
 		}
 		list = append(list, own)
 	}

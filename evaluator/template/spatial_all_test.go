@@ -37,17 +37,74 @@ func enumerate(f *free, p *model.Problem, cut []model.Dim, most int, visit func(
 	e := everyMapping{cut: cut, p: p, f: visit, most: most}
 	for i := range f.flows {
 		e.l = &f.flows[i]
+		seen := map[[model.Dims]int64]bool{}
 		for _, list := range e.l.spreads {
-			e.m = model.Mapping{}
-			e.rest = e.l.spread(p, list, &way{}, &e.m)
-			for _, d := range [...]model.Dim{model.G, model.N} {
-				e.m.Loops[2].Temporal[d], e.m.Loops[1].Temporal[d], e.m.Loops[0].Temporal[d] = 1, 1, e.rest[d]
+			for _, split := range lanesOf(list, &p.Bound) {
+				e.m = model.Mapping{}
+				if e.rest = e.l.spread(p, split, &way{}, &e.m); seen[e.m.Loops[1].Spatial] {
+					continue
+				}
+				seen[e.m.Loops[1].Spatial] = true
+				for _, d := range [...]model.Dim{model.G, model.N} {
+					e.m.Loops[2].Temporal[d], e.m.Loops[1].Temporal[d], e.m.Loops[0].Temporal[d] = 1, 1, e.rest[d]
+				}
+				e.m.Loops[1].Order, e.m.Loops[2].Order = e.l.order, e.l.order
+				e.local(0)
 			}
-			e.m.Loops[1].Order, e.m.Loops[2].Order = e.l.order, e.l.order
-			e.local(0)
 		}
 	}
 	return e.seen
+}
+
+// lanesOf lists what axes of several loops can do with their lanes: each number of lanes for each loop, unless
+// there is another with none of them less.
+func lanesOf(list []Spread, bound *[model.Dims]int64) (all [][]Spread) {
+	all = [][]Spread{nil}
+	for _, s := range list {
+		tuples := [][]int64{nil}
+		for range s.Dims {
+			var longer [][]int64
+			for _, x := range tuples {
+				for n := int64(1); n <= s.Limit; n++ {
+					longer = append(longer, append(slices.Clone(x), n))
+				}
+			}
+			tuples = slices.DeleteFunc(longer, func(x []int64) bool {
+				lanes := int64(1)
+				for i, n := range x {
+					lanes *= n
+					if size := model.CeilDiv(bound[s.Dims[i]], n); model.CeilDiv(bound[s.Dims[i]], size) != n {
+						return true // as many steps on fewer lanes
+					}
+				}
+				return lanes > s.Limit
+			})
+		}
+		var next [][]Spread
+		for _, x := range tuples {
+			if slices.ContainsFunc(tuples, func(y []int64) bool {
+				return !slices.Equal(x, y) && noneLess(y, x)
+			}) {
+				continue
+			}
+			for _, before := range all {
+				s.Most = x
+				next = append(next, append(slices.Clone(before), s))
+			}
+		}
+		all = next
+	}
+	return all
+}
+
+// noneLess reports whether no number is less than another list's.
+func noneLess(a, b []int64) bool {
+	for i := range a {
+		if a[i] < b[i] {
+			return false
+		}
+	}
+	return true
 }
 
 // local chooses the tile of a unit, shared that of the shared memory.
@@ -331,7 +388,7 @@ func TestFewerOrdersAreNotBetter(t *testing.T) {
 			t.Errorf("%v on %v: in detail the mapping costs %+v (%v), found %+v", p.Bound, v, d.Cost, err, c)
 		}
 		for i := range f.flows {
-			one, misfit := (&free{f.flows[i : i+1]}).Find(&p, g, &found)
+			one, misfit := f.only(i).Find(&p, g, &found)
 			if misfit == nil && one.EnergyPJ < c.EnergyPJ*margin {
 				t.Errorf("%v on %v: %g pJ, in order %d alone %g", p.Bound, v, c.EnergyPJ, i, one.EnergyPJ)
 			}
@@ -392,7 +449,8 @@ func TestSpatialOnLargeLayers(t *testing.T) {
 			if g = g.on(&p, &f.flows[0].arch); i == 0 {
 				g.cyclesPerPJ *= tieTime
 			}
-			least, ok := f.exact(&p, g, g.of(&c)*(1+rounding), all(every), &found)
+			splits, _ := f.splits(&p)
+			least, ok := f.with(&p, splits, whole).exact(&p, g, g.of(&c)*(1+rounding), all(every), &found)
 			if !ok {
 				t.Errorf("%v on %v: the exact search finds nothing as good as the mapper for %s", p.Bound, v, names[i])
 				continue

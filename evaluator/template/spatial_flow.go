@@ -18,7 +18,12 @@ var freeOrders = [...][model.Dims]model.Dim{
 
 // free searches mappings of a hierarchy whose controllers have loops in several
 // orders.
-type free struct{ flows []loops }
+type free struct {
+	flows []loops
+	// several says that an axis has several loops, which share its lanes in another way on each layer;
+	// distinct that these ways are of one layer, each once.
+	several, distinct bool
+}
 
 var _ Dataflow = (*free)(nil)
 
@@ -30,6 +35,7 @@ const tieTime = 1e-6
 // steps implements stepper. Each order has the same wires, and spreading a loop over
 // fewer units takes no fewer steps.
 func (f *free) steps(p *model.Problem) int64 {
+	f = f.on(p)
 	l, least := &f.flows[0], int64(math.MaxInt64)
 	var shared [maxShares]share
 	for _, list := range l.spreads {
@@ -39,6 +45,13 @@ func (f *free) steps(p *model.Problem) int64 {
 	return least
 }
 
+// only returns the array with one order of the loops on chip.
+func (f *free) only(i int) *free {
+	one := *f
+	one.flows = f.flows[i : i+1]
+	return &one
+}
+
 // Nest implements Dataflow.
 func (f *free) Nest(p *model.Problem) model.Problem { return *p }
 
@@ -46,6 +59,7 @@ func (f *free) Nest(p *model.Problem) model.Problem { return *p }
 // get the best of the tile search in each order of the loops, improved where it is far from a bound; where energy
 // counts, of which the bounds of the tile search know little, what is improved from the least tiles in each order.
 func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) {
+	f = f.on(p)
 	time := leastTime().on(p, &f.flows[0].arch)
 	time.cyclesPerPJ *= tieTime // less than a cycle for all of the energy: time alone decides
 	fast := g == leastTime()
@@ -83,7 +97,7 @@ func (f *free) Find(p *model.Problem, g goal, m *model.Mapping) (Cost, *Misfit) 
 			}
 			i = len(f.flows)
 		case !fast:
-			(&free{f.flows[i : i+1]}).improve(p, g, &known)
+			f.only(i).improve(p, g, &known)
 		}
 		if known.value < best.value {
 			best = known
@@ -106,7 +120,7 @@ func (f *free) grow(p *model.Problem, g goal) (best found) {
 	for i := range f.flows {
 		x := found{value: math.Inf(1)}
 		x.m.Loops[0].Temporal = f.flows[i].spread(p, f.flows[i].spreads[0], &way{}, &x.m)
-		if (&free{f.flows[i : i+1]}).improve(p, g, &x); x.value < best.value {
+		if f.only(i).improve(p, g, &x); x.value < best.value {
 			best = x
 		}
 	}

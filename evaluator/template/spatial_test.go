@@ -2,6 +2,7 @@ package template
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"slices"
@@ -15,22 +16,113 @@ import (
 	"apollo/optimizer/space"
 )
 
-// Every set of one to three of seven loops stands once: 7 + 21 + 35.
+// Every set of axes stands once: 7 + 21 + 35 of one to three loops with an axis each, 9 of one axis of several
+// loops, 56 of two axes. Axes and the loops of each are in the order of the alphabet, and no loop stands on two.
 func TestAxesAreSets(t *testing.T) {
 	t.Parallel()
-	labels := axisLabels()
+	count := map[string]int{}
 	seen := map[string]bool{}
-	for _, l := range labels {
-		letters := strings.Split(l, "+")
-		for i := 1; i < len(letters); i++ {
-			if letters[i-1] >= letters[i] {
-				t.Errorf("%s is not in the order of the alphabet", l)
-			}
+	for _, l := range axisLabels() {
+		axes := strings.Split(l, "+")
+		letters := []byte(strings.Join(axes, ""))
+		if slices.Sort(letters); len(slices.Compact(letters)) != len(l)-len(axes)+1 {
+			t.Errorf("a loop of %s stands on two axes", l)
+		}
+		if !slices.IsSorted(axes) || slices.ContainsFunc(axes, func(a string) bool { return !slices.IsSorted([]byte(a)) }) {
+			t.Errorf("%s is not in the order of the alphabet", l)
 		}
 		seen[l] = true
+		count[fmt.Sprint(len(axes), len(letters) > len(axes))]++
 	}
-	if len(labels) != 63 || len(seen) != 63 {
-		t.Errorf("%d labels, %d of them distinct, want 63", len(labels), len(seen))
+	want := map[string]int{"1 false": 7, "2 false": 21, "3 false": 35, "1 true": 9, "2 true": 56}
+	if len(seen) != len(axisLabels()) || !maps.Equal(count, want) {
+		t.Errorf("%d labels, %d of them distinct, by axes and whether loops share one %v; want %v", len(axisLabels()), len(seen), count, want)
+	}
+}
+
+// Ten output channels and nine rows on sixteen lanes: five and three take six steps. More of the first leave one row
+// at a time, and nine rows one channel.
+func TestLanesAreShared(t *testing.T) {
+	t.Parallel()
+	s := axis(1, 16, model.K, model.P)
+	bound := [model.Dims]int64{1, 1, 10, 64, 9, 9, 3, 3}
+	var got []string
+	list := s.splits(&bound)
+	for _, x := range list {
+		got = append(got, fmt.Sprintf("%dx%d: %d", x.lanes[0], x.lanes[1], x.steps))
+	}
+	want := []string{"5x3: 6", "3x5: 8", "10x1: 9", "1x9: 10"}
+	if !slices.Equal(got, want) {
+		t.Errorf("the splits are %v, want %v", got, want)
+	}
+	if few := chosen(list, 2); len(few) != 3 || few[0] != list[0] || few[1] != list[2] || few[2] != list[3] {
+		t.Errorf("of %v %v are chosen: want the fewest steps, most channels and most rows", list, few)
+	}
+}
+
+// The rows of a systolic array are those of a matrix product: 147 window positions of the first layer of ResNet-50,
+// 3 x 7 x 7, are one step on 256 lanes and 49 steps where each axis has one loop. On other layers channels leave no lane.
+func TestWindowsTakeIdleLanes(t *testing.T) {
+	t.Parallel()
+	s := spatialSpec()
+	p := layers(t, "resnet50_v1")[0]
+	for axes, steps := range map[string]int64{"C+K": 49, "CR+K": 7, "CRS+K": 1} {
+		v := baselineOf(&s)
+		v[spatialAxes], v[spatialX], v[spatialY] = int64(slices.Index(axisLabels(), axes)), 256, 64
+		m := declared(&s).machine(v)
+		var found model.Mapping
+		c, misfit := m.Flow.Find(&p, leastTime(), &found)
+		if misfit != nil {
+			t.Fatal(misfit.What)
+		}
+		if got, want := m.Flow.(*free).steps(&p), steps*p.Bound[model.P]*p.Bound[model.Q]; got != want {
+			t.Errorf("%s: at least %d steps, want %d", axes, got, want)
+		}
+		if d, err := m.Flow.Detail(&p, &found); err != nil || d.Cost != c {
+			t.Errorf("%s: in detail the mapping costs %+v (%v), found %+v", axes, d.Cost, err, c)
+		}
+	}
+}
+
+// On an axis of channels of both kinds weights go to one unit of 4, inputs to some of them, and sums of some of them
+// leave their tree for a bus. Rows that share an axis with channels have links, rows and columns on one have none.
+func TestWiresOfSharedAxes(t *testing.T) {
+	t.Parallel()
+	s := spatialSpec()
+	wire := func(label string, x, y int64) (*chip, []arrayAxis, wiring) {
+		c := &chip{constants: *declared(&s), view: defaultView()}
+		c.part("units", float64(x*y)) // a unit is 1 mm2, its side 1 mm
+		v := baselineOf(&s)
+		v[spatialAxes], v[spatialX], v[spatialY] = int64(slices.Index(axisLabels(), label)), x, y
+		axes := axesOf(v)
+		return c, axes, c.wire(axes, x*y, 16)
+	}
+	c, axes, w := wire("CK", 4, 1)
+	perMM, adders := c.Node.HopPJPerByte/0.6, 3*c.Node.AddPJ/4
+	for o, pj := range [model.Operands]float64{model.Weights: 2 * perMM, model.Inputs: 4 * perMM, model.Outputs: (4+2)*perMM + adders} {
+		if pj += perMM; math.Abs(w.pj[o]/pj-1) > 1e-12 { // half of a side of 2 mm
+			t.Errorf("%s: %g pJ a byte, want %g", model.Operand(o), w.pj[o], pj)
+		}
+	}
+	bits := 4.0*8 + 4*8 + (4+4)*32 + 2*16*8*2
+	if got := c.area[len(c.area)-1]; got.Name != "wires" || math.Abs(got.Value/(bits*160e-6)-1) > 1e-12 {
+		t.Errorf("wires take %+v, want %g mm2", got, bits*160e-6)
+	}
+	if x := c.wired(axes)[0]; x.Loop != "CK" || x.Weights != report.Bus || x.Inputs != report.Multicast || x.Outputs != report.Trees {
+		t.Errorf("the axis is wired as %+v", x)
+	}
+	for label, want := range map[string][model.Dims]bool{
+		"CRS+K": {}, "PQ": {}, "CR+KP": passing, "CRS+P": {model.P: true, model.Q: true}, "KPQ+R": {model.R: true, model.S: true},
+	} {
+		c, axes, w := wire(label, 4, 4)
+		if w.passes != want {
+			t.Errorf("%s: inputs pass along %v, want %v", label, w.passes, want)
+		}
+		for i, a := range c.wired(axes) {
+			if linked := a.Inputs == report.Links; linked != axes[i].linked {
+				t.Errorf("%s: the inputs of %s have %s", label, a.Loop, a.Inputs)
+			}
+		}
 	}
 }
 
@@ -92,7 +184,7 @@ func TestWires(t *testing.T) {
 	s := spatialSpec()
 	c := &chip{constants: *declared(&s), view: defaultView()}
 	c.part("units", 32) // a unit is 1 mm2, its side 1 mm
-	axes := []arrayAxis{{dim: model.C, units: 4}, {dim: model.P, units: 8}}
+	axes := []arrayAxis{{dims: []model.Dim{model.C}, units: 4}, {dims: []model.Dim{model.P}, units: 8, linked: true}}
 	w := c.wire(axes, 32, 16)
 	perMM, side := c.Node.HopPJPerByte/0.6, math.Sqrt(32)
 	adders := 3 * c.Node.AddPJ / 4 // of four bytes
@@ -112,8 +204,8 @@ func TestWires(t *testing.T) {
 		t.Errorf("wires take %+v, want %g mm2", got, bits*160e-6)
 	}
 	// 4 mm are 7 hops of 0.6 mm and two stages; 8 mm are 14 hops.
-	if axes[0].cycles != 9 || axes[1].cycles != 14 || !w.links {
-		t.Errorf("%d and %d cycles, links %t; want 9, 14, true", axes[0].cycles, axes[1].cycles, w.links)
+	if axes[0].cycles != 9 || axes[1].cycles != 14 || w.passes != passing {
+		t.Errorf("%d and %d cycles, links along %v; want 9, 14, %v", axes[0].cycles, axes[1].cycles, w.passes, passing)
 	}
 }
 
@@ -175,7 +267,11 @@ func TestPresetsBesideTemplates(t *testing.T) {
 		}
 		var cells []string
 		for _, network := range []string{"mobilenet_v2", "resnet50_v1"} {
-			ours, theirs := presetMetrics(t, "spatial", preset, network, nil), presetMetrics(t, other, "baseline", network, values)
+			clock, bits := 1.0, int64(8)
+			if other == "eyeriss" {
+				clock, bits = 0.2, 16 // 200 MHz and words of 16 bits, as the other has
+			}
+			ours, theirs := presetMetrics(t, "spatial", preset, network, nil, clock, bits), presetMetrics(t, other, "baseline", network, values, 1, 8)
 			cells = append(cells, fmt.Sprintf("%+.1f %%, %+.1f %%", 100*(ours[0]/theirs[0]-1), 100*(ours[1]/theirs[1]-1)))
 		}
 		figures := "| " + strings.Join(cells, " | ") + " |"
@@ -186,8 +282,9 @@ func TestPresetsBesideTemplates(t *testing.T) {
 	}
 }
 
-// presetMetrics returns latency and energy.
-func presetMetrics(t *testing.T, template, preset, network string, values []space.Value) [2]float64 {
+// presetMetrics returns latency and energy of a preset, or of other values, with a clock so many times as fast and
+// weights and activations of so many bits.
+func presetMetrics(t *testing.T, template, preset, network string, values []space.Value, clock float64, bits int64) [2]float64 {
 	t.Helper()
 	spec, ok := Named(template)
 	if !ok {
@@ -197,26 +294,19 @@ func presetMetrics(t *testing.T, template, preset, network string, values []spac
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.Precision.Weights, w.Precision.Activations = bits, bits
 	for _, p := range spec.Presets() {
 		if p.Name == preset && values == nil {
 			values = p.Values
 		}
 	}
-	d, err := spec.Inspect([]evaluator.Network{{Workload: w, Weight: 1}}, report.Point{Values: values}, nil)
+	measure, _, err := spec.Model([]evaluator.Network{{Workload: w, Weight: 1}}, "clock", clock)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !d.Feasible {
-		t.Fatal(d.Reason.Message)
+	m, why, err := measure(report.Point{Values: values})
+	if err != nil || why != nil {
+		t.Fatal(why, err)
 	}
-	var out [2]float64
-	for _, m := range d.Metrics {
-		switch m.Name {
-		case "latency_s":
-			out[0] = *m.Value
-		case "energy_j":
-			out[1] = *m.Value
-		}
-	}
-	return out
+	return [...]float64{*m.Of("latency_s"), *m.Of("energy_j")}
 }

@@ -28,8 +28,8 @@ type wiring struct {
 	// of one that passes from a unit to its neighbour.
 	pj     [model.Operands]float64
 	linkPJ float64
-	// links says that neighbours pass inputs on.
-	links bool
+	// passes are the loops along which neighbours pass inputs on.
+	passes [model.Dims]bool
 }
 
 // wire adds the wires of an array to the chip, whose shared memory gives it so
@@ -43,6 +43,10 @@ type wiring struct {
 // away. Sums over an axis meet in a tree of adders whose stages cross half of the
 // line each. Rows, columns and windows overlap: units on their axes are linked to
 // their neighbours, who pass inputs on.
+//
+// Of loops that share an axis each has the wires that it would have alone: a word for some of the lanes passes the
+// whole line, and sums of some leave the tree for a bus. One loop of rows, columns or windows has its neighbours next
+// to each other, with other loops outside; of two neither has links.
 func (c *chip) wire(axes []arrayAxis, units, noc int64) (w wiring) {
 	const bitsPerByte, ways = 8, 2
 	pitch := math.Sqrt(c.area.Total() / float64(units))
@@ -63,13 +67,16 @@ func (c *chip) wire(axes []arrayAxis, units, noc int64) (w wiring) {
 		a.cycles = int64(math.Ceil(a.mm / c.reachMM))
 		for o := range model.Operands {
 			length, along := a.mm, a.mm
-			switch shared := !model.Relevant(o, a.dim); {
+			indexed, shared := a.indexes(o)
+			switch {
 			case !shared:
 				along /= 2
 			case o == model.Outputs:
 				stages := int64(bits.Len64(uint64(a.units - 1)))
-				length *= float64(stages) / 2
-				along = length
+				tree := length * float64(stages) / 2
+				if length, along = tree, tree; indexed {
+					length, along = tree+a.mm, tree+a.mm/2 // a sum of some of the lanes leaves the tree for a bus
+				}
 				a.cycles += stages
 				adders := lines * float64(a.units-1)
 				c.logic("reduction_trees", adders*c.Node.AddMM2*c.datapath.Area.Add, 0)
@@ -78,42 +85,60 @@ func (c *chip) wire(axes []arrayAxis, units, noc int64) (w wiring) {
 			bitMM += length * lines * float64(width[o])
 			w.pj[o] += along * perMM
 		}
-		if a.linked() {
-			w.links, w.linkPJ = true, pitch*perMM
+		if a.linked {
+			w.linkPJ = pitch * perMM
 			bitMM += a.mm * lines * float64(width[model.Inputs])
 		}
+	}
+	w.passes = passing
+	for i := range axes {
+		for _, d := range axes[i].dims {
+			w.passes[d] = w.passes[d] && axes[i].linked
+		}
+	}
+	if w.linkPJ == 0 {
+		w.passes = [model.Dims]bool{}
 	}
 	c.part("wires", bitMM*c.trackMM)
 	return w
 }
 
-// linked reports whether neighbours along the axis pass inputs on.
-func (a *arrayAxis) linked() bool {
-	return a.dim == model.P || a.dim == model.Q || a.dim == model.R || a.dim == model.S
-}
+// passing are the loops whose windows overlap.
+var passing = [model.Dims]bool{model.P: true, model.Q: true, model.R: true, model.S: true}
 
 // wired says how the axes are wired.
 func (c *chip) wired(axes []arrayAxis) (list []report.Axis) {
 	for i := range axes {
 		a := &axes[i]
 		x := report.Axis{
-			Loop: a.dim.String(), Units: a.units, Groups: a.groups, LengthMM: a.mm, Cycles: a.cycles,
-			Weights: report.Bus, Inputs: report.Bus, Outputs: report.Bus,
+			Units: a.units, Groups: len(a.groups) > 0, LengthMM: a.mm, Cycles: a.cycles,
+			Weights: a.feeds(model.Weights), Inputs: a.feeds(model.Inputs), Outputs: report.Bus,
 			WeightBits: c.datapath.Weights, InputBits: c.datapath.Activations, SumBits: c.datapath.Sums,
 		}
-		if !model.Relevant(model.Weights, a.dim) {
-			x.Weights = report.Broadcast
+		for _, d := range a.dims {
+			x.Loop += d.String()
 		}
-		switch {
-		case a.linked():
+		if a.linked {
 			x.Inputs = report.Links
-		case !model.Relevant(model.Inputs, a.dim):
-			x.Inputs = report.Broadcast
 		}
-		if !model.Relevant(model.Outputs, a.dim) {
+		if indexed, shared := a.indexes(model.Outputs); shared {
 			x.Outputs = report.Tree
+			if indexed {
+				x.Outputs = report.Trees
+			}
 		}
 		list = append(list, x)
 	}
 	return list
+}
+
+// feeds is the wire that brings an operand to the units of a line.
+func (a *arrayAxis) feeds(o model.Operand) string {
+	switch indexed, shared := a.indexes(o); {
+	case indexed && shared:
+		return report.Multicast
+	case shared:
+		return report.Broadcast
+	}
+	return report.Bus
 }

@@ -80,7 +80,7 @@ func (a *maestroArray) cycles(p *model.Problem, units int64, rate float64) int64
 	arch.Level[sums].Keeps[model.Outputs] = true
 	arch.Level[unit] = model.Level{Name: "unit", DoubleBuffered: true, Fanout: 1}
 	arch.Level[unit].Keeps = [model.Operands]bool{model.Weights: a.stationary, model.Inputs: a.passes, model.Outputs: true}
-	arch.Level[unit].Passes = a.passes
+	arch.Level[unit].Passes = [model.Dims]bool{model.P: a.passes, model.Q: a.passes, model.R: a.passes, model.S: a.passes}
 
 	whole, l := a.loops(p, units)
 	m := model.Mapping{Loops: [model.MaxLevels]model.Loops{model.Ones(), l, model.Ones()}}

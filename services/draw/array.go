@@ -72,12 +72,15 @@ type lane struct {
 	from [3]float64
 }
 
+// summed reports whether a tree adds up what the units of a line give.
+func summed(wire string) bool { return wire == report.Tree || wire == report.Trees }
+
 // feed is where the wire of weights (0) or inputs (1) runs before cells, sums where that
 // of sums runs behind them.
 func feed(before float64, i int) float64 { return before - wireGap*(2.5-float64(i)) }
 
 func (l *lane) sums() float64 {
-	if l.Outputs == report.Tree {
+	if summed(l.Outputs) {
 		return l.after + l.depth + wireGap/2
 	}
 	return l.after + l.depth/2
@@ -147,7 +150,7 @@ func (s *scene) array(r *report.Design, top float64) {
 	const panelLines = 5
 	y += panelLines*panelLine + 10
 	for i, text := range []string{
-		"Solid: all units of a line at once. Dashed: one unit at a time. Thick: from neighbour to neighbour. Dots: adders.",
+		"Solid: all units of a line at once, or some of them. Dashed: one unit at a time. Thick: from neighbour to neighbour. Dots: adders.",
 		"All lines of an axis are alike. A word pays for a line of each axis; where lines of two axes meet is not modelled, and nothing is to scale.",
 	} {
 		s.text(left, y+float64(i)*11, textSize-1, start, text)
@@ -210,7 +213,7 @@ func (s *scene) wires(l *lane) {
 	for i, wire := range []string{l.Weights, l.Inputs} {
 		color, across := colorOf(i), feed(l.before, i)
 		var dash []float64
-		if wire != report.Broadcast {
+		if wire != report.Broadcast && wire != report.Multicast {
 			dash = []float64{3, 2}
 		}
 		end := l.from[i]
@@ -238,7 +241,7 @@ func (s *scene) gather(l *lane) {
 	for _, p := range l.places {
 		nodes = append(nodes, point{p.low + 0.75*(p.high-p.low), l.after})
 	}
-	if l.Outputs != report.Tree {
+	if !summed(l.Outputs) {
 		for i, n := range nodes {
 			if !l.places[i].gap {
 				s.lines = append(s.lines, line{points: []point{l.at(n.x, l.after), l.at(n.x, across)}, width: 1.2, color: c, dash: []float64{3, 2}})
@@ -334,8 +337,11 @@ func (s *scene) panel(a *report.Axis, i int, at point) {
 		y := at.y + panelLine*float64(k+2)
 		s.boxes = append(s.boxes, box{x: at.x, y: y - 6, width: 6, height: 6, color: colorOf(k)})
 		text := fmt.Sprintf("%s, %d bit: %s", w.operand, w.bits, wireText(w.wire))
-		if w.wire == report.Tree {
+		if summed(w.wire) {
 			text = fmt.Sprintf("%s, %d bit: tree of %s adders", w.operand, w.bits, countText(max(a.Units-1, 0)))
+		}
+		if w.wire == report.Trees {
+			text += ", and a bus"
 		}
 		s.text(at.x+10, y, textSize-1, start, text)
 	}
@@ -352,6 +358,8 @@ func wireText(wire string) string {
 		return "reduction tree"
 	case report.Bus:
 		return "bus, one unit at a time"
+	case report.Multicast:
+		return "multicast, some units at once"
 	}
 	return wire
 }

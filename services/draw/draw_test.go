@@ -180,6 +180,16 @@ func TestArrayAsWired(t *testing.T) {
 	if got := strings.Count(with, `fill-opacity="0.60"`); got != 2*3 {
 		t.Errorf("%d units are drawn, want 6", got)
 	}
+	r.Array = []report.Axis{{Loop: "CK", Units: 4, Weights: report.Bus, Inputs: report.Multicast, Outputs: report.Trees, WeightBits: 8, InputBits: 4, SumBits: 32}}
+	with = picture()
+	for _, text := range []string{"x: CK, 4 units<", "inputs, 4 bit: multicast, some units at once<", "sums, 32 bit: tree of 3 adders, and a bus<"} {
+		if !strings.Contains(with, text) {
+			t.Errorf("the picture of an axis of two loops does not say %q", text)
+		}
+	}
+	if got := strings.Count(with, "<circle") - strings.Count(without, "<circle"); got != 3 {
+		t.Errorf("%d nodes of the tree of four units, want 3", got)
+	}
 }
 
 // However long the axes are, the drawing is as wide, and its shapes lie inside.
