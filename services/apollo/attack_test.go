@@ -65,7 +65,21 @@ func attacks() []attack {
 			attack{who: who, what: "read everybody's replies", hear: "_INBOX.>"},
 			attack{who: who, what: "read commands", publish: "$JS.API.STREAM.MSG.GET.APOLLO_CMD", body: `{"seq":1}`},
 			attack{who: who, what: "take commands", publish: "$JS.API.CONSUMER.MSG.NEXT.APOLLO_CMD.cmd", body: pull},
-			attack{who: who, what: "forge a tick", publish: v1 + "tick.victim.00000000", body: `{}`, silent: true})
+			attack{who: who, what: "forge a tick", publish: v1 + "tick.victim.00000000", body: `{}`, silent: true},
+			attack{who: who, what: "forge a notice", publish: v1 + "notify.victim", body: `{}`, silent: true},
+			attack{who: who, what: "read the replies of the proposer", hear: "_INBOX_proposer.>"},
+			attack{who: who, what: "hear commands", hear: v1 + "cmd.>"},
+			attack{who: who, what: "acknowledge commands", publish: "$JS.ACK.APOLLO_CMD.cmd.1.1.1.1.0", body: "+ACK", silent: true},
+			attack{who: who, what: "hold up commands", publish: "$JS.API.CONSUMER.PAUSE.APOLLO_CMD.cmd", body: `{"pause_until":"2001-01-01T00:00:00Z"}`},
+			attack{who: who, what: "copy the commands", publish: "$JS.API.STREAM.SNAPSHOT.APOLLO_CMD", body: `{"deliver_subject":"thief.copy"}`},
+			attack{who: who, what: "name the consumers of others", publish: "$JS.API.CONSUMER.NAMES.APOLLO_CMD"},
+			attack{who: who, what: "make an object store", publish: "$JS.API.STREAM.CREATE.OBJ_thief", body: `{"name":"OBJ_thief","subjects":["$O.thief.>"],"storage":"memory"}`})
+		if who != "keep" {
+			list = append(list, attack{who: who, what: "pass for an archiver", publish: v1 + events.ArchivingSubject, body: `{}`, silent: true})
+		}
+		if who != "measure" {
+			list = append(list, attack{who: who, what: "pass for an evaluator", publish: v1 + "present.edge", body: `{}`, silent: true})
+		}
 	}
 	return append(list,
 		attack{who: "other", what: "answer for another evaluator", publish: v1 + "result.edge.victim.00000000.1", body: `{}`},
@@ -114,6 +128,27 @@ func TestAttacksAreDenied(t *testing.T) {
 		}
 	}
 	t.Logf("%d attacks, %d succeeded", len(list), succeeded)
+}
+
+// No header of a message does to a stream what its sender may not: empty it, take room
+// for ever, or have something stored later.
+func TestHeadersDoNothingElse(t *testing.T) {
+	t.Parallel()
+	url, _ := teamServer(t, nil, nil)
+	root := provisioned(t, url)
+	for _, subject := range []string{"cmd.study.control.victim", "rejected.victim", "work.edge.victim.00000000.1", "result.edge.victim.00000000.1", "archive.victim.00000000.final", "dlq.evaluator.victim"} {
+		for header, value := range map[string]string{
+			"Nats-Rollup": "all", "Nats-TTL": "1s", "Nats-Schedule": "@every 1s", "Nats-Incr": "1", "Nats-Batch-Id": "x", "Nats-Expected-Stream": "OTHER",
+		} {
+			reply, err := root.RequestMsg(&nats.Msg{Subject: "apollo.v1." + subject, Header: nats.Header{header: {value}}, Data: []byte(`{}`)}, 5*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(string(reply.Data), `"error"`) {
+				t.Errorf("%s with %s: %s, want that it is refused", subject, header, reply.Data)
+			}
+		}
+	}
 }
 
 // provisioned makes the streams and the queue of the evaluator edge, and returns
