@@ -200,8 +200,26 @@ func (q *Quota) soon(ctx context.Context, f func()) *events.Mistake {
 		<-done
 		return nil
 	case <-late.C:
-		return over("/spec", QuotaRequestTime, fmt.Sprintf("the study takes longer than %s to check", q.RequestTime))
+		return q.late("/spec")
 	}
+}
+
+// within is soon for a check that ends with its context.
+func (q *Quota) within(ctx context.Context, pointer string, f func(ctx context.Context) error) (*events.Mistake, error) {
+	if q.RequestTime == 0 {
+		return nil, f(ctx)
+	}
+	limited, cancel := context.WithTimeout(ctx, q.RequestTime)
+	defer cancel()
+	err := f(limited)
+	if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		return q.late(pointer), nil
+	}
+	return nil, err
+}
+
+func (q *Quota) late(pointer string) *events.Mistake {
+	return over(pointer, QuotaRequestTime, fmt.Sprintf("the study takes longer than %s to check", q.RequestTime))
 }
 
 // tooManyBytes says that a run takes too much of the bus; nil while it does not.

@@ -1,6 +1,8 @@
 package proposer
 
 import (
+	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -23,6 +25,19 @@ func TestARequestThatTakesLong(t *testing.T) {
 		close(end)
 		if mistake := q.soon(t.Context(), func() {}); mistake != nil {
 			t.Errorf("a quick one is refused: %v", mistake)
+		}
+		waits := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		if mistake, err := q.within(t.Context(), "/spec/fork", waits); err != nil || mistake == nil || mistake.Pointer != "/spec/fork" {
+			t.Errorf("%v, %v, want a refusal of the fork", mistake, err)
+		}
+		broken := errors.New("a bus broke")
+		if mistake, err := q.within(t.Context(), "/spec/fork", func(context.Context) error { return broken }); mistake != nil || !errors.Is(err, broken) {
+			t.Errorf("%v, %v, want what broke", mistake, err)
+		}
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		if mistake, err := q.within(ended, "/spec/fork", waits); mistake != nil || !errors.Is(err, context.Canceled) {
+			t.Errorf("%v, %v, want that a proposer that ends refuses nothing", mistake, err)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package proposer
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -88,11 +89,16 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		if mistake := p.checkSourcesSoon(ctx, spec, &request); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
-		forked, mistake, err := p.checkFork(ctx, spec, &request)
+		var forked *client.StudyView
+		var mistake *events.Mistake
+		late, err := p.Quota.within(ctx, "/spec/fork", func(ctx context.Context) (err error) {
+			forked, mistake, err = p.checkFork(ctx, spec, &request)
+			return err
+		})
 		if err != nil {
 			return err
 		}
-		if mistake != nil {
+		if mistake = cmp.Or(late, mistake); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
 		if err := p.at("accepted.before"); err != nil {
