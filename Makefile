@@ -40,7 +40,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster many faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster many faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -72,3 +72,20 @@ func TestAnAskOfAModelThatIsGoneFails(t *testing.T) {
 		t.Errorf("Ask() = %v, want the model's error", err)
 	}
 }
+
+// A model that can be asked seeds two designs, and its model goes on; a table seeds five.
+func TestAModelSeedsTwo(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	truth := bowl(5)
+	for _, want := range []int{2, 5} {
+		task := asked(t, s, truth)
+		if want == 5 {
+			task.Ask = nil
+		}
+		origins, _ := drive(t, start(t, transfer.Algorithm{}, optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{task}}), 12, truth)
+		if seeds := strings.Count(strings.Join(origins, " "), "seed:"); seeds != want {
+			t.Errorf("%d seeds, want %d: %v", seeds, want, origins)
+		}
+	}
+}

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
+	"apollo/optimizer"
 	"apollo/optimizer/space"
 	"apollo/optimizer/surrogate"
 )
@@ -15,6 +17,10 @@ const (
 	// them unless Algorithm.Seeds says otherwise. Chosen: see
 	// docs/architecture.md, Transfer.
 	seedsPerSource, maxSeeds = 5, 10
+	// seedsPerAsked is the same of a source that can be asked for any design: seeds know
+	// nothing of what the first ones came to, and its model does. Chosen on the pairs of
+	// TestPriorExperiments (docs/transfer.md).
+	seedsPerAsked = 2
 	// shortlist is how many of the best designs of a source may become seeds.
 	// Chosen.
 	shortlist = 16
@@ -34,6 +40,7 @@ type seed struct {
 	point  space.Point
 	origin string
 	source int // position in Problem.Prior
+	most   int // how many seeds of the source there are
 }
 
 // criterion is what a good seed is judged by: one objective of one source.
@@ -88,7 +95,7 @@ func portfolio(criteria []*criterion, candidates []seed, x [][]float64, n int) [
 	for len(out) < n {
 		best, bestGain := -1, math.Inf(-1)
 		for i, c := range candidates {
-			if used[i] || perSource[c.source] >= seedsPerSource {
+			if used[i] || perSource[c.source] >= c.most {
 				continue
 			}
 			gain := 0.0
@@ -129,7 +136,7 @@ func near(chosen []seed, p space.Point) bool {
 
 // candidates are the best designs of every criterion, repaired to the nearest
 // legal ones.
-func candidates(criteria []*criterion, names []string, s space.Space, legal func(space.Point) bool) []seed {
+func candidates(criteria []*criterion, prior []optimizer.Task, s space.Space, legal func(space.Point) bool) []seed {
 	var out []seed
 	seen := map[space.Key]bool{}
 	for _, c := range criteria {
@@ -141,7 +148,12 @@ func candidates(criteria []*criterion, names []string, s space.Space, legal func
 				continue
 			}
 			seen[s.Key(p)] = true
-			out = append(out, seed{key: s.Key(p), point: p, origin: fmt.Sprintf("seed:%s/%d", names[c.source], r.trial), source: c.source})
+			name, _, _ := strings.Cut(prior[c.source].Name, "/")
+			most := seedsPerSource
+			if prior[c.source].Ask != nil {
+				most = seedsPerAsked
+			}
+			out = append(out, seed{key: s.Key(p), point: p, origin: fmt.Sprintf("seed:%s/%d", name, r.trial), source: c.source, most: most})
 		}
 	}
 	return out

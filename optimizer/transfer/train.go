@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"apollo/optimizer/space"
 	"apollo/optimizer/surrogate"
@@ -232,12 +231,8 @@ func (c *criterion) rankMeasured(rows []row, labels []float64) {
 
 // chooseSeeds chooses the seeds.
 func (s *strategy) chooseSeeds(criteria []*criterion, n int) {
-	names := make([]string, len(s.problem.Prior))
-	for i := range s.problem.Prior {
-		names[i], _, _ = strings.Cut(s.problem.Prior[i].Name, "/")
-	}
 	criteria = slices.DeleteFunc(criteria, func(c *criterion) bool { return len(c.values) == 0 })
-	list := candidates(criteria, names, s.problem.Space, s.problem.Legal)
+	list := candidates(criteria, s.problem.Prior, s.problem.Space, s.problem.Legal)
 	var x [][]float64
 	for _, c := range list {
 		x = append(x, s.inputs.Append(nil, c.point))

@@ -29,7 +29,8 @@ type Algorithm struct {
 	// Method is "auto" for all that Methods lists, chosen by evidence, "seed"
 	// for no model at all, or the name of one method. "" means "auto".
 	Method string
-	// Seeds is the largest number of seeds in all, 5 of one source at most.
+	// Seeds is the largest number of seeds in all, 5 of one source at most, 2 of one that
+	// can be asked.
 	// 0 means 10, a negative number none.
 	Seeds int
 }

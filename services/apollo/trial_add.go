@@ -151,7 +151,9 @@ func (a *app) printAdded(c *cobra.Command, s *session, view *client.StudyView, d
 		if err != nil {
 			return err
 		}
-		n, there := trials[fmt.Sprint(events.Design(sp.Values(p)))]
+		key := fmt.Sprint(events.Design(sp.Values(p)))
+		n, there := trials[key]
+		delete(trials, key) // a design that is asked for twice is one trial
 		switch {
 		case !there: // what means nothing was put to its first level
 		case n < before:
