@@ -88,6 +88,7 @@ class Array:
         ({"r": True}, 'metric "r" is True, no number: return 1 if that is meant'),
         ({"r": None}, 'metric "r" is None, no number: return a number, or say apollo.infeasible(…) where the design has none'),
         ({"r": Array()}, 'metric "r" is array([8.]), no number: it has one element: return float(x[0]) in place of x'),
+        ({1: 2, "r": 1}, "the function returned a dict with the key 1, want the names of metrics"),
         ({"r": [1, 2]}, 'metric "r" is [1, 2], no number: return one number'),
         ({"r": 1, "Note": "2"}, """extra value "Note" is '2', no number: extra values are numbers; leave it out, or keep it in a file"""),
         ({"r": 1, "ok": False}, 'extra value "ok" is False, no number: extra values are numbers'),

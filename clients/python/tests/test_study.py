@@ -1,5 +1,6 @@
 """Studies of functions, against the real binary."""
 
+import enum
 import os
 import re
 import resource
@@ -592,3 +593,74 @@ def test_inactive_parameters_have_no_value(monkeypatch):
     frame = run.trials()
     assert frame["y"].isna().tolist() == [True, False] and frame["y"][1] == 4
     assert "y=" not in str(run.list_trials()[0]) and run.list_trials()[0].design["y"] == 2
+
+
+def test_a_function_that_does_what_it_should_not(tmp_path, capfd):
+    class Odd(BaseException):
+        def __str__(self):
+            raise ValueError("no text")
+
+    def noisy(x):
+        os.write(1, b"\xff" * 70000)  # no text, and more than a pipe holds
+        sys.stdout.close()
+        return x
+
+    def forks(x):
+        return x if os.fork() else 99  # both sides return
+
+    def odd(x):
+        raise Odd
+
+    def interrupted(x):
+        raise KeyboardInterrupt
+
+    wanted = {
+        noisy: "",
+        forks: "",
+        odd: "Odd: (its text raises ValueError) (test_study.py:",
+        interrupted: "KeyboardInterrupt (test_study.py:",
+    }
+    for function, says in wanted.items():
+        evaluator = apollo.evaluator(metrics={"r": ""}, attempts=1)(function)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            run = apollo.Study(function.__name__, space={"x": [1, 2]}, minimize="r", evaluator=evaluator, trials=2, data=str(tmp_path)).run(workers=1)
+        if says:
+            assert all(t.outcome == "failed" and t.reason["message"].startswith(says) for t in run.list_trials())
+        else:
+            assert [t.metrics["r"] for t in run.list_trials()] == [t.design["x"] for t in run.list_trials()]
+
+
+async def later(x):
+    return x
+
+
+def steps_of(x):
+    yield x
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "says"),
+    [
+        (lambda: apollo.evaluator(metrics={"r": ""})(later), TypeError, "later is async: call asyncio.run"),
+        (lambda: apollo.evaluator(metrics={"r": ""})(steps_of), TypeError, "steps_of is a generator: return"),
+        (lambda: apollo.Study("s", space={"x": Colour}, minimize="r"), TypeError, r"space: x has the level Colour.RED, .*\[e.value for e in Colour\]"),
+        (lambda: apollo.Study("s", space={"x": [True, False]}, minimize="r"), TypeError, r"space: x has the level True, want .*\[0, 1\]"),
+        (lambda: apollo.Study("s", space={"x": [None, "a"]}, minimize="r"), TypeError, "space: x has the level None"),
+        (lambda: apollo.Study("s", space={"x": [(1, 2)]}, minimize="r"), TypeError, r"space: x has the level \(1, 2\)"),
+        (lambda: apollo.Study("s", space={"x": [1, float("nan")]}, minimize="r"), ValueError, "space: x has the level nan"),
+        (lambda: apollo.Study("s", space={"x": [2**70]}, minimize="r"), ValueError, "at most 2.*53"),
+        (lambda: apollo.Study(3, space={"x": [1]}, minimize="r"), TypeError, "name is 3, want a text"),
+        (lambda: apollo.Study("a/b", space={"x": [1]}, metrics={"r": ""}, minimize="r").lint(), apollo.StudyError, '"a/b" is no name for a study'),
+        (lambda: apollo.Study("s", space={"x": [1]}, minimize="r", data=3), TypeError, "data is 3, want the path"),
+        (lambda: apollo.Study("s", space={"x": [1]}, metrics={"r": ""}, minimize="r", parallelism=0), ValueError, "parallelism is 0, want 1 or more"),
+        (lambda: apollo.Study("s", space={"x": [1]}, minimize="r").run(), ValueError, "nothing measures the designs"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(make, error, says):
+    with pytest.raises(error, match=says):
+        make()

@@ -76,6 +76,8 @@ def finite(name: str, value: Any, instead: str = "") -> float:
         raise TypeError(f"{name} is {value!r}, no number: {instead or f'return {int(value)} if that is meant'}")
     try:
         number = float(value)
+    except OverflowError:
+        raise ValueError(f"{name} is larger than a 64-bit float holds: give the metric a larger unit") from None
     except (TypeError, ValueError):
         if not instead and value is None:
             instead = "return a number, or say apollo.infeasible(…) where the design has none"
@@ -169,6 +171,9 @@ class Evaluator:
     ) -> None:
         if not callable(function):
             raise TypeError(f"an evaluator is made of a function, not of {function!r}")
+        for kind, made in ((inspect.iscoroutinefunction, "async: call asyncio.run(…) in a function"), (inspect.isgeneratorfunction, "a generator: return in place of yield")):
+            if kind(function) or kind(getattr(function, "__call__", None)):  # noqa: B004
+                raise TypeError(f"{getattr(function, '__name__', function)} is {made}")
         for option, given in (("timeout", timeout), ("startup", startup)):
             if not isinstance(given, (str, type(None))):
                 raise TypeError(f'{option} is {given!r}, want a text with a unit: {option}="{given} s"')
@@ -232,7 +237,7 @@ class Evaluator:
             return answer
         except Retry as e:
             return {"outcome": "failed", "retry": True, "reason": {"code": "retry", "message": str(e)}}
-        except (Exception, SystemExit) as e:  # the unit of failure is one design
+        except BaseException as e:  # the unit of failure is one design
             said = told(e)
             self.trace = {k: v for k, v in said.items() if k != "message"}
             return {"outcome": "failed", "reason": {"code": snake(type(e).__name__), "message": said["message"]}}
@@ -274,6 +279,8 @@ class Evaluator:
         """The values by the names of the log."""
         out: dict[str, float] = {}
         for name, value in values.items():
+            if not isinstance(name, str):
+                raise TypeError(f"the function returned a dict with the key {name!r}, want the names of metrics")
             extra = name not in self.metrics
             if extra and value is None:
                 continue  # null says nothing, as in the answer of a program

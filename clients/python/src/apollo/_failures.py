@@ -110,7 +110,11 @@ def told(error: BaseException) -> dict[str, str]:
         if one is not None:
             one.stack = traceback.StackSummary.from_list([f for f in one.stack if not f.filename.startswith(HERE)])
             chain += [one.__cause__, one.__context__]
-    message = f"{type(error).__name__}: {error}"
+    try:
+        text = str(error)
+    except Exception as e:  # its own text is broken
+        text = f"(its text raises {type(e).__name__})"
+    message = type(error).__name__ + (f": {text}" if text else "")
     if not said.stack:
         return {"message": message}
     last = said.stack[-1]

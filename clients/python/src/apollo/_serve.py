@@ -203,6 +203,7 @@ def end_with(link: socket.socket) -> None:
 def serve_lines(questions: BinaryIO, answers: Any, evaluator: Evaluator, said: int) -> None:
     """Read lines and answer them."""
     layers: dict[str, Any] = {}
+    me = os.getpid()
     for text in questions:
         try:
             line = json.loads(text)
@@ -219,7 +220,10 @@ def serve_lines(questions: BinaryIO, answers: Any, evaluator: Evaluator, said: i
         if asked:
             note(said, {**about, "design": line.get("design", {})})
         answer = evaluator.answer(line, say, layers)
-        sys.stderr.flush()
+        if os.getpid() != me:
+            os._exit(0)  # the function forked, and this is the child
+        with contextlib.suppress(ValueError):  # the function has closed it
+            sys.stderr.flush()
         if asked:  # before the answer, which apollo tells the same reader of
             about["outcome"] = answer.get("outcome", "measured")
             if about["outcome"] == "failed":
@@ -244,7 +248,13 @@ class Apollo:
     def __init__(self, *args: str, failures: Optional[Failures] = None, line: Optional[Callable[[str], None]] = None) -> None:
         self.failures, self.line = failures, line
         self.process = subprocess.Popen(
-            [binary(), *args], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+            [binary(), *args],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",  # what the function prints may be anything
+            start_new_session=True,
         )
         self.said: list[str] = []
         self.out = ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+import math
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -62,7 +64,23 @@ def parameters(space: Space) -> dict[str, Parameter]:
     for name, given in space.items():
         if isinstance(given, str) or not isinstance(given, (Parameter, Iterable)):
             raise TypeError(f"space: {name} is {given!r}, want a list of values, apollo.levels(…) or apollo.span(…)")
-    return {name: given if isinstance(given, Parameter) else levels(*given) for name, given in space.items()}
+    found = {name: given if isinstance(given, Parameter) else levels(*given) for name, given in space.items()}
+    for name, p in found.items():
+        for value in p.body.get("values", ()):
+            _level(name, value)
+    return found
+
+
+def _level(name: str, value: Any) -> None:
+    """TypeError where a level is neither a number nor a text that comes back as it was written."""
+    if isinstance(value, enum.Enum) and not isinstance(value, (int, str)):
+        raise TypeError(f"space: {name} has the level {value}, want a number or a text: [e.value for e in {type(value).__name__}], and {type(value).__name__}({name}) in the function")
+    if isinstance(value, bool) or value is None:
+        raise TypeError(f'space: {name} has the level {value}, want numbers or texts: [0, 1], or ["off", "on"]')
+    if not isinstance(value, (int, float, str)):
+        raise TypeError(f"space: {name} has the level {value!r}, want a number or a text; what belongs together is looked up in the function")
+    if not isinstance(value, str) and not (math.isfinite(value) and abs(value) <= 2**53):
+        raise ValueError(f"space: {name} has the level {value}, want a number that is finite and at most 2**53")
 
 
 def document(space: Mapping[str, Parameter]) -> list[dict[str, Any]]:

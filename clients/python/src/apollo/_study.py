@@ -135,6 +135,12 @@ class Study:
                 raise TypeError(f"{argument} is the text {given!r}, want a list: {argument}=[{given!r}]")
         if metrics is not None:
             units(metrics)
+        if not isinstance(name, str):
+            raise TypeError(f"name is {name!r}, want a text")
+        if not isinstance(data, (str, os.PathLike)):
+            raise TypeError(f"data is {data!r}, want the path of a folder")
+        if parallelism is not None and (not isinstance(parallelism, int) or parallelism < 1):
+            raise ValueError(f"parallelism is {parallelism!r}, want 1 or more; leave it out for as many as the workers measure")
         self.name, self.evaluator, self.trials, self.data = name, evaluator, trials, os.fspath(data)
         self.parallelism = parallelism
         levels = {} if isinstance(space, str) else parameters(space)
@@ -195,6 +201,8 @@ class Study:
     def _lint(self, path: str) -> None:
         if not self.spec["objectives"]:
             raise ValueError('nothing says which design is best: minimize="runtime", or maximize= a metric')
+        if "evaluator" not in self.spec and "template" not in self.spec["space"]:
+            raise ValueError("nothing measures the designs: evaluator= a function, or metrics= what you tell yourself")
         done = subprocess.run([binary(), "study", "lint", path, "-o", "json"], capture_output=True, text=True, check=False)
         if done.returncode == 0:
             return
@@ -298,14 +306,14 @@ class Study:
             warnings.warn(
                 f"study {self.name} has no best: none of its {shown['trials']} trials was measured, {shown['failed']} failed, "
                 f"the last one with {(last.reason or {}).get('message', 'no reason')}",
-                stacklevel=3,
+                stacklevel=4,
             )
         identity = shown.get("identity") or {}
         if identity.get("version") not in (None, self.evaluator.version):
             warnings.warn(
                 f"study {self.name} was measured by version {identity['version']} of the evaluator, which is {self.evaluator.version} now: "
                 "run(fresh=True) measures anew",
-                stacklevel=3,
+                stacklevel=4,
             )
         return run
 
@@ -456,7 +464,7 @@ class Study:
     @contextlib.contextmanager
     def _file(self, text: str) -> Iterator[str]:
         with tempfile.TemporaryDirectory(prefix="apollo-") as dir:
-            path = os.path.join(dir, f"{self.name}.json")
+            path = os.path.join(dir, "study.json")
             with open(path, "w", encoding="utf-8") as f:
                 f.write(text)
             yield path
