@@ -159,7 +159,7 @@ type Request struct {
 	// why the evaluation is to end as Stopped, or nil.
 	Watched string
 	Reports func() func(step int64, value float64) *Reason
-	// LeftOut is told why a value was not read, on the same goroutine; nil for nobody.
+	// LeftOut is told why an intermediate value or an artifact was not kept, on the same goroutine; nil for nobody.
 	LeftOut func(Reason)
 	// Design holds one value per Task.Params. It is read only.
 	Design []space.Value

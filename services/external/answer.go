@@ -207,10 +207,14 @@ func (a *answer) settle() *Failure {
 		if a.reason == nil {
 			a.reason = &evaluator.Reason{}
 		}
-		a.reason.Code = cleanCode(a.reason.Code, string(a.outcome))
-		if a.reason.Message == "" {
+		switch {
+		case a.reason.Message != "":
+		case a.reason.Code != "":
+			a.reason.Message = "the program gives no message"
+		default:
 			a.reason.Message = "the program gives no reason"
 		}
+		a.reason.Code = cleanCode(a.reason.Code, string(a.outcome))
 	default:
 		return &Failure{CodeBadOutcome, fmt.Sprintf("the outcome is %q, want measured, infeasible or failed", child.Clip(string(a.outcome), maxCode))}
 	}

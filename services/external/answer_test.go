@@ -52,7 +52,7 @@ func TestAnswers(t *testing.T) {
 		},
 		"failed": {
 			line: `{"id":"1","outcome":"failed","reason":{"code":"No licence"}}`, outcome: evaluator.Failed, value: math.NaN(),
-			reason: evaluator.Reason{Code: "no_licence", Message: "the program gives no reason"},
+			reason: evaluator.Reason{Code: "no_licence", Message: "the program gives no message"},
 		},
 		"an error": {
 			line: `{"id":"1","error":"boom"}`, outcome: evaluator.Failed, value: math.NaN(),
@@ -61,7 +61,7 @@ func TestAnswers(t *testing.T) {
 		"the question with an outcome": {
 			line:    `{"id":"1","study":"s","design":{"x":1},"metrics":{"latency_s":"s"},"outcome":"infeasible","reason":{"code":"heat"}}`,
 			outcome: evaluator.Infeasible, value: math.NaN(),
-			reason: evaluator.Reason{Code: "heat", Message: "the program gives no reason"},
+			reason: evaluator.Reason{Code: "heat", Message: "the program gives no message"},
 		},
 		"the question with an outcome and no metrics": {
 			line:    `{"id":"1","study":"s","design":{"x":1},"metrics":{},"outcome":"failed","reason":"no licence"}`,

@@ -154,22 +154,29 @@ func (i *inquiry) note(n *note) (ends bool) {
 		i.r.Progress(*n.progress)
 	}
 	if n.artifact != "" {
-		if err := i.scratch.store(n.artifact); err != nil && i.r.Progress != nil {
-			i.r.Progress(evaluator.Progress{Done: -1, Message: child.Clip(err.Error(), maxExcerpt)})
+		if err := i.scratch.store(n.artifact); err != nil {
+			i.leftOut(evaluator.Reason{Code: "artifact", Message: child.Clip(err.Error(), maxExcerpt)})
 		}
 	}
 	return n.values != nil && i.report != nil && i.intermediate(n)
+}
+
+// leftOut tells who watches, and the log, what of a line before the answer was not kept.
+func (i *inquiry) leftOut(reason evaluator.Reason) {
+	if i.r.Progress != nil {
+		i.r.Progress(evaluator.Progress{Done: -1, Message: reason.Message})
+	}
+	if i.r.LeftOut != nil {
+		i.r.LeftOut(reason)
+	}
 }
 
 // intermediate passes on what the evaluation has come to so far. What is no step or no
 // number is told to who watches: it is no reason to lose the evaluation.
 func (i *inquiry) intermediate(n *note) (ends bool) {
 	step, value, said, failure := n.of(i.r.Watched)
-	if failure != nil && i.r.Progress != nil {
-		i.r.Progress(evaluator.Progress{Done: -1, Message: failure.Message})
-	}
-	if failure != nil && i.r.LeftOut != nil {
-		i.r.LeftOut(evaluator.Reason{Code: failure.Code, Message: failure.Message})
+	if failure != nil {
+		i.leftOut(evaluator.Reason{Code: failure.Code, Message: failure.Message})
 	}
 	if failure != nil || !said {
 		return false

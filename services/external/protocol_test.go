@@ -51,7 +51,12 @@ func TestNotesBeforeTheAnswer(t *testing.T) {
 	var said []evaluator.Progress
 	r := question7()
 	r.Progress = func(p evaluator.Progress) { said = append(said, p) }
+	var leftOut []string
+	r.LeftOut = func(reason evaluator.Reason) { leftOut = append(leftOut, reason.Code) }
 	wantDouble(t, ask(t, e, r), unlucky)
+	if want := []string{"artifact", "artifact", "artifact"}; !slices.Equal(leftOut, want) {
+		t.Errorf("left out %v, want %v", leftOut, want)
+	}
 	if want := (evaluator.Progress{Done: 0.5, Message: "layer 3 of 6"}); len(said) != 4 || said[0] != want {
 		t.Errorf("progress %+v, want %+v and three files left out", said, want)
 	}

@@ -58,21 +58,21 @@ func (e *Evaluator) trial(ctx context.Context, ev evaluator.Evaluator, work *eve
 
 // listen holds the values that evaluations report against the work item's thresholds.
 func (a *attempt) listen() {
+	a.request.LeftOut = a.leftOut
 	if a.work.EarlyStop == nil {
 		return
 	}
 	a.request.Watched = a.work.EarlyStop.Metric
-	a.request.LeftOut = a.leftOut
 	a.request.Reports = func() func(int64, float64) *evaluator.Reason {
 		a.watch = events.NewWatch(a.work)
 		return a.report
 	}
 }
 
-// leftOut says once of a run and a code that an intermediate value was left out.
+// leftOut says once of a run and a code that something before the answer was left out.
 func (a *attempt) leftOut(reason evaluator.Reason) {
 	if a.e.first(a.work.Study + "." + a.work.Run + ".left_out." + reason.Code) {
-		a.log(&reason).Warn("an intermediate value was left out")
+		a.log(&reason).Warn("what the program wrote before its answer was left out")
 	}
 }
 
