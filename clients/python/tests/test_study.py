@@ -2,6 +2,7 @@
 
 import enum
 import os
+import random
 import re
 import resource
 import signal
@@ -664,3 +665,37 @@ class Colour(enum.Enum):
 def test_what_cannot_be_is_refused_at_once(make, error, says):
     with pytest.raises(error, match=says):
         make()
+
+
+def test_noise_and_drift(tmp_path):
+    state = tmp_path / "n"
+
+    def measured(x, y):
+        n = len(state.read_text()) if state.exists() else 0
+        state.write_text("." * (n + 1))
+        noise = random.Random(1000 + n).gauss(0, 0.05)
+        return (1 + 0.02 * ((x - 6) ** 2 + (y - 3) ** 2)) * (1 + noise) + drift * n
+
+    space = {"x": list(range(10)), "y": list(range(10))}
+
+    def run(name, **options):
+        state.unlink(missing_ok=True)
+        noisy = apollo.evaluator(metrics={"r": ""}, deterministic=False, version="1", **options)(measured)
+        return apollo.Study(name, space=space, minimize="r", evaluator=noisy, trials=60, parallelism=1, data=str(tmp_path)).run(workers=1)
+
+    drift = 0.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        quiet = run("quiet")
+    said, best = quiet.show()["noise"], quiet.best
+    true = 1 + 0.02 * ((best.design["x"] - 6) ** 2 + (best.design["y"] - 3) ** 2)
+    assert 0.035 < said["deviation"] < 0.07 and best.estimate["low"] < true < best.estimate["high"] and best.estimate["measurements"] > 1
+    drift = 0.006  # 36 % of the best one over the run
+    with pytest.warns(UserWarning, match="study drifting: the reference design of trial 0 drifts"):
+        found = run("drifting", reference=6).show()["noise"]["drift"]
+    assert found["low"] < 0.006 * 60 < found["high"] and found["low"] > 0
+    thrice = run("thrice", repeats=3).list_trials()
+    designs = [tuple(t.design.items()) for t in thrice]
+    assert {designs.count(d) for d in designs} == {3}
+    with pytest.raises(ValueError, match="repeats is for answers that differ: say deterministic=False too"):
+        apollo.evaluator(metrics={"r": ""}, repeats=3)(measured)

@@ -163,6 +163,8 @@ class Evaluator:
         name: Optional[str] = None,
         version: Optional[str] = None,
         deterministic: bool = True,
+        repeats: Optional[int] = None,
+        reference: Optional[int] = None,
         timeout: Optional[str] = None,
         startup: Optional[str] = None,
         attempts: Optional[int] = None,
@@ -177,12 +179,15 @@ class Evaluator:
         for option, given in (("timeout", timeout), ("startup", startup)):
             if not isinstance(given, (str, type(None))):
                 raise TypeError(f'{option} is {given!r}, want a text with a unit: {option}="{given} s"')
+        for option, count in (("repeats", repeats), ("reference", reference)):
+            if count is not None and deterministic:
+                raise ValueError(f"{option} is for answers that differ: say deterministic=False too")
         functools.update_wrapper(self, function)
         self.function = function
         self.metrics = units(metrics)
         self.name: str = name or label(getattr(function, "__name__", "mine"))
         self.version: str = version or fingerprint(function)
-        self.deterministic = deterministic
+        self.deterministic, self.repeats, self.reference = deterministic, repeats, reference
         self.timeout, self.startup, self.attempts = timeout, startup, attempts
         self.env: dict[str, str] = dict(env or {})
         self.check = check
@@ -301,6 +306,8 @@ def evaluator(
     name: Optional[str] = None,
     version: Optional[str] = None,
     deterministic: bool = True,
+    repeats: Optional[int] = None,
+    reference: Optional[int] = None,
     timeout: Optional[str] = None,
     startup: Optional[str] = None,
     attempts: Optional[int] = None,
@@ -314,6 +321,8 @@ def evaluator(function: Optional[Function] = None, /, **options: Any) -> Any:
     a tuple in that order, or a number when there is one metric. What it raises is a failed attempt of one design;
     :func:`infeasible` says that the design cannot work. ``timeout`` ("2 min") bounds one design. ``check`` is a cheap
     function of the same parameters, called before: it returns the metrics that cost nothing, or calls infeasible.
+    With ``deterministic=False`` its answers differ: a design that may be the best is measured again by rule, or each one ``repeats`` times, and every
+    ``reference``-th trial measures the first design, so that drift shows.
     ``version`` is by default the content of the function, its defaults and the values that it closes over: a study goes on only with the version that began it.
     """
     if function is not None:

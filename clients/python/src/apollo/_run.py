@@ -44,6 +44,11 @@ class Trial:
         """The parameters that mean nothing in the design, by their ``when``; there each has its first level."""
         return self.more.get("inactive", ())
 
+    @property
+    def estimate(self) -> Optional[Mapping[str, float]]:
+        """Of the best one, where answers differ: the objective's "value", with 95 % between "low" and "high", by so many "measurements"."""
+        return self.more.get("estimate")
+
     def __str__(self) -> str:
         """One line."""
         said = ", ".join(f"{k}={v}" for k, v in self.design.items() if k not in self.inactive)

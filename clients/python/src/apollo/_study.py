@@ -35,6 +35,7 @@ PYTHON = {  # words of apollo for its command line, and those for a function
     "those of two programs": "those of two functions",
     "run the same command again": "call run() again",
     "left out by --quick": "left out by quick=True",
+    "set spec.evaluator.reference to 10": "say reference=10 in @apollo.evaluator",
     "run it with --fresh": "call run(fresh=True)",
     "start anew with --fresh": "start anew with run(fresh=True)",
     "answer each line as soon as it is read, with its id, and flush standard output; a slow simulator needs a larger --timeout": "a slow function needs a larger timeout= in @apollo.evaluator",
@@ -308,6 +309,8 @@ class Study:
                 f"the last one with {(last.reason or {}).get('message', 'no reason')}",
                 stacklevel=4,
             )
+        for text in (shown.get("noise") or {}).get("warnings", ()):
+            warnings.warn(f"study {self.name}: {in_python(text)}", stacklevel=4)
         identity = shown.get("identity") or {}
         if identity.get("version") not in (None, self.evaluator.version):
             warnings.warn(
@@ -488,6 +491,10 @@ def about(evaluator: Evaluator) -> dict[str, Any]:
         "deterministic": evaluator.deterministic,
         "metrics": named(evaluator.metrics),
     }
+    if evaluator.repeats is not None:
+        said["repeats"] = evaluator.repeats
+    if evaluator.reference is not None:
+        said["reference"] = evaluator.reference
     if evaluator.timeout:
         said["timeout"] = evaluator.timeout
     if evaluator.attempts:
