@@ -42,7 +42,8 @@ class Trial:
     @property
     def inactive(self) -> Collection[str]:
         """The parameters that mean nothing in the design, by their ``when``; there each has its first level."""
-        return self.more.get("inactive", ())
+        named: Collection[str] = self.more.get("inactive", ())
+        return named
 
     @property
     def estimate(self) -> Optional[Mapping[str, float]]:
