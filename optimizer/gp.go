@@ -311,16 +311,26 @@ func (g *gp) labelsBy(number func(*record) float64) func(rows []int) []float64 {
 }
 
 // standard brings values to mean 0 and deviation 1: as logarithms, of what they are
-// behind the best one where not all are positive. Half-rank warped logarithms were
-// worse: their worse half is no wilder than the better one, and shows where not to
-// look. Values far better than most are drawn in.
+// behind the best one where they have no natural zero (see rewards). Half-rank warped
+// logarithms were worse: their worse half is no wilder than the better one, and shows
+// where not to look. Values far better than most are drawn in.
 func standard(values []float64) []float64 {
 	compressed := surrogate.Compress(values)
-	if len(values) > 0 && slices.Min(values) <= 0 {
+	switch {
+	case rewards(values):
+		compressed = surrogate.LogRewards(values)
+	case len(values) > 0 && slices.Min(values) <= 0:
 		compressed = surrogate.LogBehind(compressed)
 	}
 	labels, _, _ := surrogate.Standardize(surrogate.DrawIn(compressed))
 	return labels
+}
+
+// rewards reports whether values are those of a positive objective that is maximised, and
+// some at least twice as good as others: then 0 is the worst there is. Of values that are nearly
+// the same, it says nothing which of them are good. Chosen: docs/decisions/0094.
+func rewards(values []float64) bool {
+	return len(values) > 0 && slices.Max(values) < 0 && slices.Min(values) <= 2*slices.Max(values)
 }
 
 func (v *believer) believe(x []float64) {

@@ -93,3 +93,28 @@ func TestCausesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// A model sees the same of a time and of the throughput that is its reciprocal; of values that
+// are all nearly the same it does not see which of them are good by their logarithm.
+func TestLabelsOfRewards(t *testing.T) {
+	t.Parallel()
+	times := []float64{1, 1.1, 2, 5, 40}
+	throughputs := make([]float64, len(times))
+	for i, v := range times {
+		throughputs[i] = -1 / v
+	}
+	want, got := standard(times), standard(throughputs)
+	for i := range want {
+		if math.Abs(got[i]-want[i]) > 1e-12 {
+			t.Errorf("the labels of throughputs are %v, of times %v", got, want)
+			break
+		}
+	}
+	near, shifted := standard([]float64{-0.76, -0.75, -0.7, -0.6}), standard([]float64{-0.06, -0.05, 0, 0.1})
+	for i := range near {
+		if math.Abs(near[i]-shifted[i]) > 1e-12 {
+			t.Errorf("the labels of accuracies are %v, less 0.7 %v", near, shifted)
+			break
+		}
+	}
+}

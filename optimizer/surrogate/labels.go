@@ -105,6 +105,16 @@ func Compress(labels []float64) []float64 {
 	return out
 }
 
+// LogRewards returns the labels (to be minimised) of negative ones whose worst would be 0,
+// such as a throughput to be maximised: models see ratios of these. Order is kept.
+func LogRewards(labels []float64) []float64 {
+	out := make([]float64, len(labels))
+	for i, y := range labels {
+		out[i] = -math.Log(-y)
+	}
+	return out
+}
+
 // LogBehind returns the logarithms of how far labels (to be minimised) are behind the
 // best one, plus twice the median of that. Order is kept, and an offset of all changes
 // nothing: it is for labels without a natural zero. The constant decides how far the

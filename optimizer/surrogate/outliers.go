@@ -29,7 +29,8 @@ const (
 // all that is better, or than a factor of 10,000. What is better holds at least half
 // of the labels and the gap is a factor of 20, or the outliers are mostly the same few
 // values and it is one of 3. Where labels have both signs, for which there is no factor, the gap
-// must be 20 times the range of at least three values. The worst value is also
+// must be 20 times the range of at least three values, or these are negative, and the others
+// nearly 0 beside them or mostly the same few values. The worst value is also
 // one, without a gap, where it comes three times and more than twice as often as
 // any of the worse half of the others. It takes O(n log n) time.
 func OutlierLimit(labels []float64) float64 { return limit(labels, true) }
@@ -75,7 +76,11 @@ func outlyingFrom(sorted []float64, half int, ties bool) int {
 		if plateau && ties {
 			factor = plateauGap
 		}
-		if linear && sorted[i-1] > sorted[0] && i > 2 && gap/outlyingGap > spread ||
+		// Rewards, and what is as good as none beside the least of them, or worse than none
+		// and few values.
+		none := linear && i > 2 && sorted[i-1] < 0 &&
+			(-sorted[i-1] >= outlyingGap*max(math.Abs(sorted[i]), sorted[n-1]) || ties && plateau && sorted[i] >= 0 && n-i >= plateauTies)
+		if none || linear && sorted[i-1] > sorted[0] && i > 2 && gap/outlyingGap > spread ||
 			!linear && gap > math.Log(float64(factor)) && gap > min(spread, math.Log(widestRange)) {
 			return i
 		}
