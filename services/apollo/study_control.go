@@ -120,7 +120,7 @@ func (a *app) driveBriefly(ctx context.Context, c *cobra.Command, s *session, na
 	done := make(chan error, 1)
 	go func() {
 		p := a.proposer(c, s)
-		p.Only = name
+		p.Only, p.Programs = name, a.programsIn("") // the study's prior may be one
 		done <- p.Run(ctx)
 	}()
 	return func() error {
