@@ -124,4 +124,21 @@ func TestRetryRefuses(t *testing.T) {
 	if err := w.retry("r3", 3); err == nil {
 		t.Error("a trial is voided twice")
 	}
+	if opened, ok := w.log[len(w.log)-2].(events.StudyExtended); !ok || opened.Trials != 16 {
+		t.Errorf("the run that had ended goes on after %T", w.log[len(w.log)-2])
+	}
+	for w.machine.Stale() {
+		w.restart()
+	}
+	w.run(first, nil)
+	if err := w.retry("r4", 18); err == nil { // 0 to 17 are there
+		t.Error("the trial after the last one is measured anew")
+	}
+	if err := w.retry("r5", 5, 6, 7, 8, 9, 10, 11, 12, 13, 14); err != nil {
+		t.Fatal(err)
+	}
+	all := w.proposed()
+	if a, b := all[len(all)-2], all[len(all)-1]; len(a.Voids) != w.spec.Budget.Batch || a.Command != "" || len(b.Voids) != 2 || b.Command != "r5" {
+		t.Errorf("ten trials are measured anew in %+v and %+v", a, b)
+	}
 }
