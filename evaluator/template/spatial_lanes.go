@@ -66,7 +66,7 @@ func (s *Spread) full(bound *[model.Dims]int64, x *split) bool {
 // chosen keeps of an axis' splits those that are tried of a large layer: some of the fewest steps, and for each
 // loop that of the fewest steps which gives it most lanes.
 func chosen(list []split, loops int) (few []split) {
-	const most = 3 // of the fewest steps; chosen: more bring less than a thousandth
+	const most = 3 // of the fewest steps; chosen: docs/decisions/0087-axes-of-several-loops.md
 	for i := range list {
 		if len(few) < most && list[i].steps == list[0].steps {
 			few = append(few, list[i])
