@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -92,6 +93,11 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 		if view, err = s.study(ctx, name, view.Run); err != nil {
 			return err
 		}
+		if request.Verb == "resume" {
+			if view, err = s.resumed(ctx, view); err != nil {
+				return err
+			}
+		}
 	}
 	value := struct {
 		Study  string `json:"study"`
@@ -105,6 +111,30 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
 		fmt.Fprintf(w, "%s is %s, with a budget of %s trials\n", name, view.State, cli.Count(view.Budget))
 	}})
+}
+
+// resumed is a run that was resumed, a moment later: what paused it may do so again, at
+// once.
+func (s *session) resumed(ctx context.Context, view *client.StudyView) (now *client.StudyView, err error) {
+	const looks, apart = 5, 100 * time.Millisecond
+	now = view
+	for range looks {
+		if now.State != study.Running || s.server != nil { // nobody drives it on a server of our own
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(apart):
+		}
+		if now, err = s.study(ctx, view.Study, view.Run); err != nil {
+			return nil, err
+		}
+	}
+	if now.State == study.Paused {
+		return nil, cli.Hinted(cli.ExitFailed, "mend it, then resume the study", fmt.Errorf("study %s is paused again: %s", now.Study, now.Reason))
+	}
+	return now, nil
 }
 
 // control publishes a request and waits for its event.
