@@ -39,7 +39,7 @@ tool's format has it.`,
 				return err
 			}
 			if !slices.Contains(exportFormats(), as) {
-				return cli.Usagef("--as %s: want one of %q", as, exportFormats())
+				return cli.Usagef("--as %s: want %s", as, strings.Join(exportFormats(), ", "))
 			}
 			given, err := s.readMappings(mapping)
 			if err != nil {

@@ -241,7 +241,11 @@ func (r *report) checkRange(n *node, v float64, f *field) {
 		return
 	}
 	say := func(what string, bound float64) {
-		r.addMistake(n, codeOutOfRange, "", "%s is too %s %s", n.text, what, unit.Format(bound, f.unit().Symbol))
+		hint := ""
+		if share := v / 100; f.max == 1 && f.unit().Dimension == unit.Dimensionless && n.kind == numberKind && v > 1 && share <= f.max {
+			hint = fmt.Sprintf("Did you mean %s %%?", n.text)
+		}
+		r.addMistake(n, codeOutOfRange, hint, "%s is too %s %s", n.text, what, unit.Format(bound, f.unit().Symbol))
 	}
 	switch {
 	case f.above && v <= f.min:

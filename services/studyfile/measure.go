@@ -257,6 +257,8 @@ func (b *builder) metric(n *node) (events.Metric, bool) {
 	case b.desc != nil && slices.ContainsFunc(b.desc.Metrics, generation):
 		b.addMistake(n, codeUnknownName, "Name a network that generates tokens: {name: llama_1b, sequence: 1024, generate: 256}.",
 			"%q is measured of networks that generate tokens, and there is none", n.text)
+	case n.text == "accuracy" && b.spec.Search != "":
+		b.addMistake(n, codeUnknownName, "State it of every network, accuracy: 71.8 %, or of a family with accuracies.", "no network has an accuracy")
 	default:
 		names = append(names, b.derivable()...)
 		b.addMistake(n, codeUnknownName, oneOf(n.text, names), "the evaluator measures no %q", clip(n.text))

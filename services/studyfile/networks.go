@@ -82,6 +82,7 @@ func (b *builder) accuracies(list *node, choice *evaluator.Choice) {
 			b.addMistake(stated, codeContradicts, "Write search: one, or remove it.", "a design runs all networks: their accuracy is no matter of the search")
 		case without != nil:
 			b.addMistake(without, codeMissing, "State the accuracy of every network, or of none.", "this network has no accuracy, and others have")
+			b.broken = append(b.broken, "accuracy")
 			return
 		}
 	}

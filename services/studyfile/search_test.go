@@ -84,6 +84,8 @@ func TestMistakesInTheSearchOfNetworks(t *testing.T) {
 		"fps counts the work of a network, which differs":                    searched("metric: latency, goal: minimize", "metric: fps, goal: maximize", "{name: net_b}", "{name: net_b, batch: 2}"),
 		`the network "net_a" is here twice`:                                  searched("net_b", "net_a"),
 		"this network has no accuracy, and others have":                      searched("{name: net_b}", "{name: net_b, accuracy: 70 %}"),
+		"no network has an accuracy. State it of every network":              searched("metric: latency", "metric: accuracy"),
+		"70 is too large: the largest value is 1. Did you mean 70 %?":        searched("{name: net_b}", "{name: net_b, accuracy: 70}"),
 		"their accuracy is no matter of the search":                          searched("search: one", "search: null", "{name: net_b}", "{name: net_b, accuracy: 70 %}"),
 		"only a template's own evaluator adds":                               searched("{name: net_b}", "{name: net_b, accuracy: 70 %}", "{name: net_a}", "{name: net_a, accuracy: 0.8}", "spec:", "spec:\n  evaluator: {name: mine, metrics: [{name: latency, unit: s}]}"),
 		"no design meets min 70 % and max 60 %":                              searched("{name: net_b}", "{name: net_b, accuracy: 70 %}", "{name: net_a}", "{name: net_a, accuracy: 0.8}", "  objectives", "  constraints: [{metric: accuracy, min: 70 %, max: 60 %}]\n  objectives"),
@@ -96,6 +98,11 @@ func TestMistakesInTheSearchOfNetworks(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v\nwant %q of\n%s", err, want, src)
 		}
+	}
+	// One that has none is said once, not again of each place that names the metric.
+	_, err := studyfile.Parse("study.yaml", []byte(searched("{name: net_b}", "{name: net_b, accuracy: 70 %}", "metric: latency", "metric: accuracy")), catalog(), studyfile.Options{})
+	if err == nil || strings.Contains(err.Error(), "measures no") || strings.Count(err.Error(), "accuracy, and others have") != 1 {
+		t.Errorf("of one network that has no accuracy: %v", err)
 	}
 	// Of one picture each, both networks have the same rate.
 	parse(t, searched("metric: latency, goal: minimize", "metric: fps, goal: maximize"), studyfile.Options{})
