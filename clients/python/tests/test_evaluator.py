@@ -7,6 +7,7 @@ import sys
 
 import apollo
 import pytest
+from apollo._space import typed
 
 
 def answer(function, metrics, **design):
@@ -55,6 +56,15 @@ def test_what_is_no_answer_fails_its_design_alone(tmp_path, function):
     run = apollo.Study("mine", space={"x": [1, 2, 3]}, minimize="r", evaluator=mine, trials=3, data=str(tmp_path)).run(workers=1)
     (failed,) = [t for t in run.list_trials() if t.outcome == "failed"]
     assert failed.design == {"x": 2} and failed.reason["code"] in ("value_error", "type_error")
+
+
+def test_a_text_stays_one_whatever_the_function_says():
+    def timed(period: float, mode: float = 0.0):
+        return {"r": period, "text": float(isinstance(mode, str))}
+
+    assert answer(timed, {"r": ""}, period=2, mode="fast")["metrics"] == {"r": 2.0, "text": 1.0}
+    assert typed({"a": 1, "b": True, "c": "1.5"}, {"a", "b", "c"}) == {"a": 1.0, "b": True, "c": "1.5"}
+    assert type(typed({"b": True}, {"b"})["b"]) is bool
 
 
 def test_tuples_have_the_length_of_the_metrics():

@@ -60,6 +60,33 @@ def test_the_front_of_one_objective_is_the_best(tmp_path):
     assert study(tmp_path, subject_to={"cost": "<= 0.001 mm2"}).run(fresh=True).front() == []
 
 
+ANSWER = {
+    "state": "completed",
+    "best": {"trial": 3, "design": {"x": 1, "k": "a"}, "metrics": {"r_s": 0.5}},
+    "log": "data/trials/current/study=mine/run=0badcafe",
+}
+
+
+def test_the_best_is_of_the_run_that_answered(monkeypatch):
+    asked = []
+
+    def latest(*args):
+        asked.append(args)
+        return {"trial": 3, "design": {"x": 2, "k": "b"}, "metrics": {"r_s": 9.0}, "outcome": "failed", "feasible": False, "origin": "gp"}
+
+    monkeypatch.setattr("apollo._run.call_json", latest)
+    run = apollo.Run("mine", ["--data", "data"], ANSWER, frozenset({"x"}))
+    best = run.best
+    assert (best.number, best.design, best.metrics) == (3, {"x": 1.0, "k": "a"}, {"r_s": 0.5}) and type(best.design["x"]) is float
+    assert best.origin == "gp" and run.best is best
+    assert asked == [("trial", "show", "mine", "3", "--run", "0badcafe", "--data", "data")]
+
+
+def test_the_best_needs_no_data_folder(tmp_path):
+    run = apollo.Run("mine", ["--data", str(tmp_path / "gone")], ANSWER)
+    assert str(run.best) == "trial 3: x=1, k=a: r_s=0.5" and run.best.feasible and run.best.origin == ""
+
+
 def test_a_metric_by_another_name(tmp_path):
     run = study(tmp_path).run(workers=2)
     for t in (run.best, run.list_trials()[run.best.number]):

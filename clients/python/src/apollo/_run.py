@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
 
-from ._binary import call, call_json, pandas
+from ._binary import ApolloError, call, call_json, pandas
 from ._space import Value, typed
 
 if TYPE_CHECKING:
@@ -81,12 +82,18 @@ class Run:
         """The best feasible trial, or None. With several objectives use :meth:`front`."""
         if self._best:
             return self._best
-        best = self.answer.get("best") or self.show().get("best")
+        answer = self.answer if self.answer.get("best") else self.show()
+        best = answer.get("best")
         if not best:
             return None
-        said = trial(call_json("trial", "show", self.study, str(best["trial"]), *self._place), self._floats)
-        found = replace(said, metrics=Metrics(best["metrics"]), more={**said.more, **best})
-        if self.answer.get("best"):
+        said: dict[str, Any] = {}
+        run = of_log(answer.get("log", ""))
+        known = False
+        with contextlib.suppress(ApolloError):  # the folder may be gone, or busy: origin and more are missing then
+            said = call_json("trial", "show", self.study, str(best["trial"]), *(["--run", run] if run else []), *self._place)
+            known = answer is self.answer
+        found = trial({**said, "outcome": "measured", "feasible": True, **best}, self._floats)
+        if known:
             self._best = found
         return found
 
@@ -152,6 +159,11 @@ class Run:
             rows = "".join(f"<tr><td>{escape(k)}</td><td style='text-align:right'>{escape(v)}</td></tr>" for k, v in cells)
         head = f"{escape(self.study)}: {escape(self.state)}" + (f", best is trial {best.number}" if best else ", nothing is feasible")
         return f"<table><thead><tr><th colspan='2'>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
+
+
+def of_log(place: str) -> str:
+    """The run whose log is at this place, which ends with ``run=0badcafe``."""
+    return place.rpartition("run=")[2]
 
 
 def trial(said: Mapping[str, Any], floats: frozenset[str]) -> Trial:

@@ -25,6 +25,9 @@ def levels(*values: Value, unit: str = "") -> Parameter:
     """A parameter with these values.
 
     Texts with a unit are quantities when ``unit`` is given: ``levels("16 KiB", "32 KiB", unit="B")``.
+    ``unit`` is the scale in which the values reach the function and stand in the log, however they are written:
+    "128 KiB" is 131072 with ``unit="B"`` and 128 with ``unit="KiB"``; "32 GB/s" is 32 with ``unit="GB/s"``.
+    Without it "128 KiB" is a label, which reaches the function as that text.
     """
     return Parameter(unit, {"values": [_with_unit(v, unit) for v in values]})
 
@@ -33,7 +36,7 @@ def span(low: Value, high: Value, *, step: Value | None = None, steps: int | Non
     """A parameter from ``low`` to ``high``.
 
     ``scale`` is "linear" (by ``step``, or in ``steps`` equal distances), "log2" (doubling) or
-    "log" (``steps`` levels in equal ratios).
+    "log" (``steps`` levels in equal ratios). ``unit`` is the scale in which the levels reach the function, as in :func:`levels`.
     """
     body: dict[str, Any] = {"min": _with_unit(low, unit), "max": _with_unit(high, unit)}
     if step is not None:
@@ -111,8 +114,8 @@ def _whole(p: Parameter) -> bool:
 
 
 def typed(design: Mapping[str, Value], floats: Collection[str]) -> dict[str, Value]:
-    """The design with the types of its space."""
-    return {k: float(v) if k in floats else v for k, v in design.items()}
+    """The design with the types of its space. A text stays one, whatever the function says of it."""
+    return {k: float(v) if k in floats and not isinstance(v, (str, bool)) else v for k, v in design.items()}
 
 
 def suffix(unit: str) -> str:
