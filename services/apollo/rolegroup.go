@@ -104,7 +104,7 @@ func (p *roleGroup) stopAfter(log *slog.Logger) error {
 	if !errors.Is(err, errLate) {
 		return err
 	}
-	log.Warn(errLate.Error(), "within", drainTimeout)
+	log.Warn("the services ended late", "error", err)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return errors.Join(p.errs...)

@@ -210,7 +210,8 @@ func TestArrayOfAnySize(t *testing.T) {
 		}
 		text := b.String()
 		var width, height float64
-		if _, err := fmt.Sscanf(text[strings.Index(text, "viewBox="):], `viewBox="0 0 %f %f"`, &width, &height); err != nil || width != 720 || height > 700 {
+		_, box, _ := strings.Cut(text, "viewBox=")
+		if _, err := fmt.Sscanf(box, `"0 0 %f %f"`, &width, &height); err != nil || width != 720 || height > 700 {
 			t.Errorf("%v: the drawing is %g x %g, %v", sizes, width, height, err)
 		}
 		for _, m := range places.FindAllStringSubmatch(text, -1) {

@@ -204,8 +204,8 @@ func (q *Quota) soon(ctx context.Context, f func()) *events.Mistake {
 	}
 }
 
-// within is soon for a check that ends with its context.
-func (q *Quota) within(ctx context.Context, pointer string, f func(ctx context.Context) error) (*events.Mistake, error) {
+// fork is soon for the check of a fork, which ends with its context.
+func (q *Quota) fork(ctx context.Context, f func(ctx context.Context) error) (*events.Mistake, error) {
 	if q.RequestTime == 0 {
 		return nil, f(ctx)
 	}
@@ -213,7 +213,7 @@ func (q *Quota) within(ctx context.Context, pointer string, f func(ctx context.C
 	defer cancel()
 	err := f(limited)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
-		return q.late(pointer), nil
+		return q.late("/spec/fork"), nil
 	}
 	return nil, err
 }

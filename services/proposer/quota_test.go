@@ -27,11 +27,11 @@ func TestARequestThatTakesLong(t *testing.T) {
 			t.Errorf("a quick one is refused: %v", mistake)
 		}
 		waits := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		if mistake, err := q.within(t.Context(), "/spec/fork", waits); err != nil || mistake == nil || mistake.Pointer != "/spec/fork" {
+		if mistake, err := q.fork(t.Context(), waits); err != nil || mistake == nil || mistake.Pointer != "/spec/fork" {
 			t.Errorf("%v, %v, want a refusal of the fork", mistake, err)
 		}
 		broken := errors.New("a bus broke")
-		if mistake, err := q.within(t.Context(), "/spec/fork", func(context.Context) error { return broken }); mistake != nil || !errors.Is(err, broken) {
+		if mistake, err := q.fork(t.Context(), func(context.Context) error { return broken }); mistake != nil || !errors.Is(err, broken) {
 			t.Errorf("%v, %v, want what broke", mistake, err)
 		}
 		ended, cancel := context.WithCancel(t.Context())

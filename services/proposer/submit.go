@@ -91,7 +91,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		}
 		var forked *client.StudyView
 		var mistake *events.Mistake
-		late, err := p.Quota.within(ctx, "/spec/fork", func(ctx context.Context) (err error) {
+		late, err := p.Quota.fork(ctx, func(ctx context.Context) (err error) {
 			forked, mistake, err = p.checkFork(ctx, spec, &request)
 			return err
 		})

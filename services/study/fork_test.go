@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -98,7 +99,7 @@ func (w *world) forkAt(trials, total int, restarts *rand.Rand) *world {
 func TestForksCountAddedAndVoidedTrials(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(24) {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 7))
 			w := newWorld(t, testSpec(func(s *events.Spec) {
