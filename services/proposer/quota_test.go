@@ -36,7 +36,7 @@ func TestARequestThatTakesLong(t *testing.T) {
 		}
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
-		if mistake, err := q.within(ended, "/spec/fork", waits); mistake != nil || !errors.Is(err, context.Canceled) {
+		if mistake, err := q.fork(ended, waits); mistake != nil || !errors.Is(err, context.Canceled) {
 			t.Errorf("%v, %v, want that a proposer that ends refuses nothing", mistake, err)
 		}
 	})
