@@ -4,6 +4,7 @@ package messages
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -19,6 +20,9 @@ const (
 	// from a request to every event that follows from it.
 	TraceParent = "traceparent"
 )
+
+// ErrNoEvent: an answer cannot be written as an event, now or later.
+var ErrNoEvent = errors.New("the answer is no event")
 
 // RunKey names a run among all.
 type RunKey struct{ Study, Run string }
@@ -42,7 +46,7 @@ func RecordResult(ctx context.Context, bus events.Bus, log *slog.Logger, source 
 	room := events.MessageRoom(bus.MaxPayload())
 	data, without, err := events.EncodeResult(subject, source, time.Now(), *r, room)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", ErrNoEvent, err)
 	}
 	if without != (events.Fitted{}) {
 		log.Warn("an answer is too large for a message: some of it was left out", "study", r.Study, "batch", r.Batch, "room", room,

@@ -293,10 +293,10 @@ func (e *Evaluator) measure(ctx context.Context, msg *message.Message, work *eve
 	}
 	stored := e.storing.begin(time.Now())
 	err = messages.RecordResult(ctx, e.Bus, e.Logger, "evaluator/"+e.Name, span.Header(), result)
-	stored(err, time.Now())
-	if errors.Is(err, events.ErrTooLarge) {
-		return nil, fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
+	if errors.Is(err, events.ErrTooLarge) || errors.Is(err, messages.ErrNoEvent) {
+		err = fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
 	}
+	stored(err, time.Now())
 	return result, err
 }
 

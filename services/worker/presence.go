@@ -101,10 +101,11 @@ type storing struct {
 	mu   sync.Mutex // guards what follows
 	next int
 	// since is when each attempt that goes on began; failing when the first one began of
-	// those that have failed since the last answer was stored.
-	since   map[int]time.Time
-	failing time.Time
-	why     error
+	// those that have failed since the last answer was stored, and failed when the last of
+	// them ended.
+	since           map[int]time.Time
+	failing, failed time.Time
+	why             error
 }
 
 // begin notes that an answer is being stored, until the function that it returns is called
@@ -129,20 +130,25 @@ func (s *storing) begin(now time.Time) (done func(err error, now time.Time)) {
 			for k := range s.since {
 				s.since[k] = now // others wait since then: it takes something
 			}
-		case errors.Is(err, context.Canceled):
+		case errors.Is(err, context.Canceled), errors.Is(err, errPoison):
 		case s.failing.IsZero():
 			s.failing = began
 			fallthrough
 		default:
-			s.why = err
+			s.failed, s.why = now, err
 		}
 	}
 }
 
-// stuck says that nothing was stored for a while, although something was to be.
-func (s *storing) stuck(now time.Time) string {
+// stuck says that nothing was stored for a while, although something was to be. Of an item
+// that failed and does not come again, while none is in hand, somebody else stored the answer, or
+// its study has ended.
+func (s *storing) stuck(now time.Time, inHand int) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if inHand == 0 && len(s.since) == 0 && now.Sub(s.failed) > returnedFor {
+		s.failing, s.why = time.Time{}, nil
+	}
 	first := s.failing
 	for _, t := range s.since {
 		if first.IsZero() || t.Before(first) {
@@ -197,7 +203,7 @@ func (e *Evaluator) presence() events.Presence {
 		Answered: e.answered.Load(), FailedAttempts: e.failed.Load(), UpSeconds: time.Since(e.began).Seconds(),
 	}
 	p.Items, p.Returned = e.hands.list(time.Now())
-	p.Stuck = e.storing.stuck(time.Now())
+	p.Stuck = e.storing.stuck(time.Now(), len(p.Items))
 	return p
 }
 
