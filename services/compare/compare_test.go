@@ -117,6 +117,11 @@ func TestComparePenalty(t *testing.T) {
 	if diff := cmp.Diff(map[string]float64{"latency_s": 4.3, "rate": 8.7}, r.Reference, cmp.Comparer(near)); diff != "" {
 		t.Errorf("reference (-want +got):\n%s", diff)
 	}
+	var text bytes.Buffer
+	r.Text(&text, cli.Paint{})
+	if want := "; designs of the fronts beyond it, which add nothing: 1; joint"; !strings.Contains(text.String(), want) {
+		t.Errorf("the text is to have %q:\n%s", want, text.String())
+	}
 }
 
 // Neither a trial that was measured anew nor one whose fidelity does not count could be

@@ -31,7 +31,8 @@ type Report struct {
 	// Differences are the fields in which the specifications differ.
 	Differences []Difference `json:"differences"`
 
-	spec *events.Spec // of the first study
+	spec   *events.Spec // of the first study
+	corner []float64    // Reference, to be minimised
 }
 
 // Objective is one that all studies have.
@@ -104,9 +105,9 @@ func Of(studies []*Study) (*Report, error) {
 	}
 	score := func(c *Study) []float64 { return bests(c.steps) }
 	if len(spec.Objectives) > 1 {
-		corner := commonReference(studies)
-		r.Reference = referenceOf(spec, corner)
-		score = func(c *Study) []float64 { return volumes(c.steps, corner) }
+		r.corner = commonReference(studies)
+		r.Reference = referenceOf(spec, r.corner)
+		score = func(c *Study) []float64 { return volumes(c.steps, r.corner) }
 	}
 	for _, c := range studies {
 		r.Studies = append(r.Studies, r.study(c, score(c)))
@@ -195,6 +196,21 @@ func referenceOf(spec *events.Spec, corner []float64) map[string]float64 {
 		reference[spec.Objectives[k].Metric] = v
 	}
 	return reference
+}
+
+// beyond is how many designs of the fronts are no better than the reference in an objective.
+func (r *Report) beyond() (n int) {
+	for i := range r.Studies {
+		for _, p := range r.Studies[i].of.front {
+			for k, v := range p {
+				if v >= r.corner[k] {
+					n++
+					break
+				}
+			}
+		}
+	}
+	return n
 }
 
 // countFronts says how much of each front is on the joint one.

@@ -63,7 +63,11 @@ func (r *Report) Text(w io.Writer, p cli.Paint) {
 	}
 	g.Text(w, p)
 	if several && r.Level != nil {
-		fmt.Fprintf(w, "\nhypervolume up to %s; joint: on the front of all studies together\n", cli.Corner(r.spec, r.Reference))
+		beyond := ""
+		if n := r.beyond(); n > 0 {
+			beyond = fmt.Sprintf("; designs of the fronts beyond it, which add nothing: %s", cli.Count(n))
+		}
+		fmt.Fprintf(w, "\nhypervolume up to %s%s; joint: on the front of all studies together\n", cli.Corner(r.spec, r.Reference), beyond)
 	}
 	for i := range r.Studies {
 		s := &r.Studies[i]
