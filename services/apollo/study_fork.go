@@ -34,6 +34,7 @@ another strategy, seed, budget or limit: what --set says. The shared trials are 
 again. They are trials of the new study with the same numbers and answers, part of
 spec.budget.trials; their origins begin with "fork/". A fork that changes nothing goes on as
 the study did, to the same hash, where its order is strict and its evaluator deterministic.
+Where trials were added to the study, the proposer must be of the same build as this command.
 
 The study may run still, or have ended; it is not changed. What is measured must be the same:
 space, networks, metrics, evaluator and objectives. The same command goes on with the fork
