@@ -14,7 +14,7 @@ from pathlib import Path
 
 import apollo
 import pytest
-from apollo import _serve
+from apollo import _failures, _serve
 
 SPACE = {"rows": [4, 8, 16], "cols": [4, 8, 16]}
 
@@ -442,6 +442,30 @@ def test_tables_say_that_they_need_pandas(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(ImportError, match=r"pip install pandas.*apollo\[pandas\]"):
         run.trials()
+
+
+def test_a_line_that_cannot_be_taken_ends_no_reading(tmp_path, monkeypatch):
+    program = tmp_path / "apollo"
+    program.write_text("#!/bin/sh\nyes line | head -n 50000\n")  # more than a pipe holds
+    program.chmod(0o755)
+    monkeypatch.setenv("APOLLO_BINARY", str(program))
+    taken = []
+
+    def take(text):
+        taken.append(text)
+        raise ValueError("no finding")
+
+    with pytest.raises(ValueError, match="no finding"):
+        _serve.Apollo(line=take).wait()
+    assert taken == ["line\n"]
+
+
+def test_a_traceback_has_the_frames_of_a_folder_beside_the_package():
+    place = str(Path(apollo.__file__).parent) + "_mine/model.py"
+    try:
+        exec(compile("1 / 0", place, "exec"), {})
+    except ZeroDivisionError as e:
+        assert "(model.py:1, in <module>)" in _failures.told(e)["message"]
 
 
 def test_no_warning_where_a_process_with_threads_forks(monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+import os
 import re
 import sys
 import threading
@@ -16,7 +17,7 @@ from typing import Any, Optional, TypeVar
 from ._binary import ApolloError
 
 F = TypeVar("F", bound=Callable[..., Any])
-HERE = str(Path(__file__).parent)
+HERE = str(Path(__file__).parent) + os.sep  # a folder beside it may begin with its name
 ATTEMPT = re.compile(r'apollo: warn: attempt failed .*? run=(\S+) trial=(\d+) attempt=(\d+) attempts=(\d+) code=(\S+) error=("(?:[^"\\]|\\.)*"|\S*)')
 ENDED = ("child_died", "timeout")  # codes of apollo itself: the function could say nothing
 

@@ -258,6 +258,7 @@ class Apollo:
         )
         self.said: list[str] = []
         self.out = ""
+        self.broken: Optional[Exception] = None  # what taking a line raised
         self.threads = [threading.Thread(target=t, daemon=True) for t in (self.read_out, self.read_err)]
         for t in self.threads:
             t.start()
@@ -267,7 +268,11 @@ class Apollo:
         assert self.process.stdout
         if self.line:
             for text in self.process.stdout:
-                self.line(text)
+                try:
+                    if not self.broken:
+                        self.line(text)
+                except Exception as e:  # apollo would wait for ever where nobody reads on: wait() raises it
+                    self.broken = e
         self.out = self.process.stdout.read()
 
     def read_err(self) -> None:
@@ -294,6 +299,8 @@ class Apollo:
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe:
                 pipe.close()
+        if self.broken:
+            raise self.broken
         return code
 
     def interrupt(self) -> None:
