@@ -21,7 +21,7 @@ const (
 	TraceParent = "traceparent"
 )
 
-// ErrNoEvent: an answer cannot be written as an event, now or later.
+// ErrNoEvent says that an answer cannot be written as an event, now or later.
 var ErrNoEvent = errors.New("the answer is no event")
 
 // RunKey names a run among all.
