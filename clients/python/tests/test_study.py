@@ -60,6 +60,14 @@ def test_the_front_of_one_objective_is_the_best(tmp_path):
     assert study(tmp_path, subject_to={"cost": "<= 0.001 mm2"}).run(fresh=True).front() == []
 
 
+def test_a_run_shows_its_own_trials_after_a_later_one(tmp_path):
+    first = study(tmp_path).run()
+    shown, tried, front = first.show()["run"], len(first.list_trials()), first.front()
+    later = study(tmp_path, subject_to={"cost": "<= 0.001 mm2"}).run(fresh=True)
+    assert later.show()["run"] != shown and later.front() == []
+    assert first.show()["run"] == shown and first.front() == front and len(first.trials()) == tried
+
+
 ANSWER = {
     "state": "completed",
     "best": {"trial": 3, "design": {"x": 1, "k": "a"}, "metrics": {"r_s": 0.5}},

@@ -87,10 +87,9 @@ class Run:
         if not best:
             return None
         said: dict[str, Any] = {}
-        run = of_log(answer.get("log", ""))
         known = False
         with contextlib.suppress(ApolloError):  # the folder may be gone, or busy: origin and more are missing then
-            said = call_json("trial", "show", self.study, str(best["trial"]), *(["--run", run] if run else []), *self._place)
+            said = call_json("trial", "show", self.study, str(best["trial"]), *self._of(answer), *self._place)
             known = answer is self.answer
         found = trial({**said, "outcome": "measured", "feasible": True, **best}, self._floats)
         if known:
@@ -106,7 +105,7 @@ class Run:
 
     def show(self) -> dict[str, Any]:
         """What ``apollo study show`` says of the study."""
-        shown: dict[str, Any] = call_json("study", "show", self.study, *self._place)
+        shown: dict[str, Any] = call_json("study", "show", self.study, *self._of(self.answer), *self._place)
         return shown
 
     def units(self) -> dict[str, str]:
@@ -143,7 +142,13 @@ class Run:
         return frame
 
     def _lines(self, *flags: str) -> list[str]:
-        return call("trial", "ls", self.study, *flags, "-o", "jsonl", *self._place).splitlines()
+        return call("trial", "ls", self.study, *flags, "-o", "jsonl", *self._of(self.answer), *self._place).splitlines()
+
+    @staticmethod
+    def _of(answer: Mapping[str, Any]) -> list[str]:
+        """The flags for the run of an answer, which a later run of the study is not; none asks for the latest."""
+        run = of_log(answer.get("log", ""))
+        return ["--run", run] if run else []
 
     def __repr__(self) -> str:
         """The study, its state and its best trial."""
