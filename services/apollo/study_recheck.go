@@ -13,6 +13,7 @@ import (
 
 	"apollo/evaluator"
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/external"
@@ -207,8 +208,7 @@ func (r *recheck) template(t *evaluator.Template, choice *evaluator.Choice) erro
 	for _, m := range measured {
 		metrics = append(metrics, studyfile.DescribedMetric{Name: m.Name, Unit: m.Unit})
 	}
-	_, err := r.lacks("the template "+t.Name, metrics)
-	return err
+	return r.measures("the template "+t.Name, metrics, &studyfile.Recheck{})
 }
 
 func (r *recheck) nameOf(plan *studyfile.Recheck) string {
@@ -268,13 +268,12 @@ func (r *recheck) program(ctx context.Context, plan *studyfile.Recheck) error {
 			}
 		}
 	}
-	plan.Lacks, err = r.lacks("the program", d.Metrics)
-	return err
+	return r.measures("the program", d.Metrics, plan)
 }
 
-// lacks returns the study's metrics that another evaluator does not measure, and
-// refuses where one of them is needed.
-func (r *recheck) lacks(who string, metrics []studyfile.DescribedMetric) (names []string, err error) {
+// measures plans for the metrics of the study that another evaluator lacks or has in
+// another unit, and refuses where it cannot do without one.
+func (r *recheck) measures(who string, metrics []studyfile.DescribedMetric, plan *studyfile.Recheck) error {
 	spec := r.source.view.Spec
 	needed := map[string]bool{}
 	for _, o := range spec.Objectives {
@@ -296,16 +295,27 @@ func (r *recheck) lacks(who string, metrics []studyfile.DescribedMetric) (names 
 			continue
 		}
 		i := slices.IndexFunc(metrics, func(o studyfile.DescribedMetric) bool { return o.Short() == m.Short() })
-		switch {
-		case !needed[m.Name]:
-			names = append(names, m.Name)
-		case i >= 0:
-			return nil, r.refused("%s measures %s in %s, study %s in %s", who, m.Short(), orCount(metrics[i].Unit), spec.Study, orCount(m.Unit))
-		default:
-			return nil, r.refused("%s does not measure %s, which study %s needs", who, m.Short(), spec.Study)
+		if i >= 0 {
+			_, err := unit.Ratio(plainUnit(metrics[i].Unit), m.Unit)
+			if err == nil {
+				if plan.Units == nil {
+					plan.Units = map[string]string{}
+				}
+				plan.Units[m.Name] = plainUnit(metrics[i].Unit)
+				r.app.Say("%s measures %s in %s: the answer has it in %s, as study %s", who, m.Short(), orCount(metrics[i].Unit), orCount(m.Unit), spec.Study)
+				continue
+			}
+			if needed[m.Name] {
+				return cli.Hinted(cli.ExitUsage, "it is another quantity: let that evaluator state a unit that fits, or measure "+m.Short()+" under another name",
+					fmt.Errorf("%s measures %s in %s, study %s in %s", who, m.Short(), orCount(metrics[i].Unit), spec.Study, orCount(m.Unit)))
+			}
 		}
+		if needed[m.Name] {
+			return r.refused("%s does not measure %s, which study %s needs", who, m.Short(), spec.Study)
+		}
+		plan.Lacks = append(plan.Lacks, m.Name)
 	}
-	return names, nil
+	return nil
 }
 
 func (r *recheck) refused(format string, args ...any) error {
@@ -342,15 +352,20 @@ func (r *recheck) fromFile() (*studyfile.Document, error) {
 		return nil, err
 	}
 	of, spec := r.source.view.Spec, first.Spec
-	goals := func(s *events.Spec) (all []string) {
+	goals := func(s *events.Spec) string {
+		var all []string
 		for _, o := range s.Objectives {
 			all = append(all, o.Goal+" "+o.Metric)
 		}
-		return all
+		return strings.Join(all, ", ")
 	}
-	if a, b := strings.Join(goals(of), ", "), strings.Join(goals(spec), ", "); a != b {
-		return nil, cli.Hinted(cli.ExitUsage, "the objectives must be the same, in the same units and order",
-			fmt.Errorf("study %s is to %s, %s to %s", of.Study, a, r.flags.file, b))
+	same := func(a, b events.Objective) bool {
+		there := spec.Metrics[spec.MetricIndex(b.Metric)]
+		return a.Goal == b.Goal && sameMetric(of, there) == a.Metric
+	}
+	if !slices.EqualFunc(of.Objectives, spec.Objectives, same) {
+		return nil, cli.Hinted(cli.ExitUsage, "the objectives must be the same quantities in the same order; their units may differ",
+			fmt.Errorf("study %s is to %s, %s to %s", of.Study, goals(of), r.flags.file, goals(spec)))
 	}
 	times := 1
 	if n := spec.Evaluator.Noise; n != nil {

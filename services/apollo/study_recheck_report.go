@@ -10,6 +10,7 @@ import (
 
 	"apollo/archiver"
 	"apollo/events"
+	"apollo/events/unit"
 	"apollo/optimizer/pareto"
 	"apollo/services/cli"
 	"apollo/services/inspect"
@@ -74,6 +75,7 @@ func recheckReport(source *ledger, winners []*trial, again *ledger) *recheckAnsw
 			Rank: k + 1, Trial: t.number, Outcome: "waiting", Design: designMap(source.view.Spec, t.design), Before: inspect.Metrics(source.view.Spec, t.result.Values),
 		}
 		d.read(again, k)
+		d.After = r.inUnits(d.After)
 		switch d.Outcome {
 		case events.OutcomeMeasured:
 			r.Measured++
@@ -128,20 +130,51 @@ func (d *recheckedDesign) read(l *ledger, k int) {
 	}
 }
 
+// inUnits are metrics of the new study by the names, and in the units, of the one that
+// was searched.
+func (r *recheckAnswer) inUnits(metrics map[string]float64) map[string]float64 {
+	if metrics == nil {
+		return nil
+	}
+	out := make(map[string]float64, len(metrics))
+	for name, v := range metrics {
+		if i := r.Spec.MetricIndex(name); i >= 0 {
+			m := r.Spec.Metrics[i]
+			if to := sameMetric(r.of, m); to != "" {
+				ratio, _ := unit.Ratio(m.Unit, r.metric(to).Unit)
+				name, v = to, v*ratio
+			}
+		}
+		out[name] = v
+	}
+	return out
+}
+
+// sameMetric is the metric of a study that is the same quantity as another study's, in
+// whatever unit; "" for none.
+func sameMetric(of *events.Spec, m events.Metric) string {
+	for _, o := range of.Metrics {
+		if _, err := unit.Ratio(m.Unit, o.Unit); err == nil && o.Short() == m.Short() {
+			return o.Name
+		}
+	}
+	return ""
+}
+
 // rank orders the feasible designs by what was measured now.
 func (r *recheckAnswer) rank() {
 	var feasible []int
 	var points [][]float64
 	for i := range r.Designs {
 		if d := &r.Designs[i]; d.Feasible {
-			feasible, points = append(feasible, i), append(points, minimisedOf(r.Spec, d.After))
+			feasible, points = append(feasible, i), append(points, minimisedOf(r.of, d.After))
 		}
 	}
 	order := make([]int, len(feasible))
 	for i := range order {
 		order[i] = i
 	}
-	if len(r.Spec.Objectives) > 1 {
+	if len(r.of.Objectives) > 1 {
 		for _, i := range pareto.Front(points) {
 			r.Front = append(r.Front, r.Designs[feasible[i]].Rank)
 		}

@@ -23,6 +23,8 @@ type Recheck struct {
 	Deterministic *bool
 	// Lacks are the metrics of the study that it does not measure, by their full names.
 	Lacks []string
+	// Units are those that it measures in, by the study's full names, where they differ.
+	Units map[string]string
 }
 
 // Document writes the new study, without its first designs: the space, the networks
@@ -62,7 +64,11 @@ func (r Recheck) Document(of *events.Spec, cat Catalog) []byte {
 	b.program, b.noise = r.Program, noise{deterministic: r.Deterministic}
 	for _, m := range of.Measured() {
 		if r.Template == "" && !slices.Contains(r.Lacks, m.Name) {
-			b.ownMetrics = append(b.ownMetrics, events.Metric{Name: m.Short(), Unit: m.Unit})
+			own := events.Metric{Name: m.Short(), Unit: m.Unit}
+			if symbol, differs := r.Units[m.Name]; differs {
+				own.Unit = symbol // limits and expressions are written with their units
+			}
+			b.ownMetrics = append(b.ownMetrics, own)
 		}
 	}
 	return appendJSON(nil, b.written(b.table, b, nil))
