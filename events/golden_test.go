@@ -83,7 +83,7 @@ func samples() []events.Payload {
 	program := &events.Program{Args: []string{"python3", "sim.py"}, Path: "/usr/bin/python3", Files: []events.ProgramFile{{Arg: 1, SHA256: strings.Repeat("5f", 32)}}, SHA256: strings.Repeat("5d", 32)}
 	volume, reference := 0.0625, map[string]float64{"latency_s": 0.02}
 	thresholds := events.Thresholds{Trials: 7, Curve: events.Curve{Steps: []int64{1, 5}, Values: events.Numbers{0.003, 0.0025}}}
-	summary := events.Summary{Trials: 400, Voided: 3, Stopped: 4, LowFidelity: 6, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Noise: noise, Hash: strings.Repeat("f0", 32), LastResult: 1234}
+	summary := events.Summary{Counts: events.Counts{Trials: 400, Voided: 3, Stopped: 4, LowFidelity: 6, Measured: 280, Infeasible: 119, Failed: 1, Feasible: 250}, Best: &best, Front: []events.BestTrial{best}, FrontSize: 1, Hypervolume: &volume, Reference: reference, Noise: noise, Hash: strings.Repeat("f0", 32), LastResult: 1234}
 	return []events.Payload{
 		events.StudyRequested{Study: json.RawMessage(`{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"demo"},"spec":{}}`), Fresh: true, EvaluatorVersion: "2", Program: program},
 		events.StudyControl{Study: study, Run: run, ID: "c-1", Verb: "extend", Trials: 900, Reason: "the disk is full", Force: true, Retry: []int{5, 9}, Designs: []events.AddedDesign{{Design: map[string]any{"pe_memory": 8192.5, "dataflow": "weight"}, Outcome: "infeasible", Metrics: map[string]float64{"area_mm2": 6.5}, Reason: result.Reason, Origin: "lab"}}},
@@ -116,7 +116,7 @@ func samples() []events.Payload {
 		events.ArchiveFinal{Study: study, Run: run, Trials: 400, Glob: "log/study=demo/run=0badcafe/*.parquet"},
 		events.ArchiveWaiting{Study: study, Run: run, Trials: 12, Waiting: &events.Waiting{Code: events.WaitsArchiveStuck, Message: "no space left on device", Hint: "free some disk"}},
 		events.DeadLetter{Service: "proposer", Reason: "malformed event", Subject: "cmd.study.submit.demo", Sequence: 7, Deliveries: 1, Body: []byte("{\x00"), Size: 2},
-		events.Progress{Study: study, Run: run, State: "running", Trials: 100, Budget: 400, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, InFlight: 16, Voided: 2, Stopped: 3, LowFidelity: 7, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting, Idle: waiting},
+		events.Progress{Study: study, Run: run, State: "running", Counts: events.Counts{Trials: 100, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, Voided: 2, Stopped: 3, LowFidelity: 7}, Budget: 400, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting, Idle: waiting},
 		events.Presence{
 			Evaluator: "edge", Worker: "host-1/7", Process: "q7x", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
 			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, HandedBack: 3, Answered: 12, FailedAttempts: 2, UpSeconds: 8.5, Stuck: "no answer was stored for 12s",

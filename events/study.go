@@ -310,8 +310,8 @@ type StudyRemoved struct {
 	Run   string `json:"run"`
 }
 
-// Summary is the answer of a study that ended.
-type Summary struct {
+// Counts says how many trials ended how.
+type Counts struct {
 	Trials     int `json:"trials"`
 	Measured   int `json:"measured"`
 	Infeasible int `json:"infeasible"`
@@ -325,6 +325,36 @@ type Summary struct {
 	// LowFidelity counts the trials below the last level of the fidelity, however they
 	// ended: none of them could have been feasible.
 	LowFidelity int `json:"low_fidelity,omitempty"`
+}
+
+// Add counts one more trial, which ended with an outcome.
+func (c *Counts) Add(outcome string, feasible, voided, lowFidelity bool) {
+	c.Trials++
+	if voided {
+		c.Voided++
+		return
+	}
+	switch outcome {
+	case OutcomeMeasured:
+		c.Measured++
+	case OutcomeInfeasible:
+		c.Infeasible++
+	case OutcomeStopped:
+		c.Stopped++
+	default:
+		c.Failed++
+	}
+	if feasible {
+		c.Feasible++
+	}
+	if lowFidelity {
+		c.LowFidelity++
+	}
+}
+
+// Summary is the answer of a study that ended.
+type Summary struct {
+	Counts
 	// Best is null when nothing is feasible, and with several objectives: Front
 	// is the answer then.
 	Best *BestTrial `json:"best" jsonschema:"nullable"`
@@ -442,22 +472,13 @@ type DeadLetter struct {
 
 // Progress is a tick for people who watch; it is never stored.
 type Progress struct {
-	Study      string `json:"study"`
-	Run        string `json:"run"`
-	State      string `json:"state"`
-	Trials     int    `json:"trials"`
-	Budget     int    `json:"budget"`
-	Measured   int    `json:"measured"`
-	Infeasible int    `json:"infeasible"`
-	Failed     int    `json:"failed"`
-	Feasible   int    `json:"feasible"`
-	InFlight   int    `json:"in_flight"`
-	// Voided and Stopped are those of Summary.
-	Voided  int `json:"voided,omitempty"`
-	Stopped int `json:"stopped,omitempty"`
-	// LowFidelity is that of Summary.
-	LowFidelity int        `json:"low_fidelity,omitempty"`
-	Best        *BestTrial `json:"best" jsonschema:"nullable"`
+	Study string `json:"study"`
+	Run   string `json:"run"`
+	State string `json:"state"`
+	Counts
+	Budget   int        `json:"budget"`
+	InFlight int        `json:"in_flight"`
+	Best     *BestTrial `json:"best" jsonschema:"nullable"`
 	// FrontSize and Hypervolume are those of Summary, with several objectives.
 	FrontSize   int      `json:"front_size,omitempty"`
 	Hypervolume *float64 `json:"hypervolume,omitempty"`

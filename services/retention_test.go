@@ -133,7 +133,7 @@ func TestRetentionOfAFailedStudy(t *testing.T) {
 			t.Errorf("a failed run that is not archived may go: %+v", r)
 		}
 		view := s.wait("demo")
-		view.Summary = &events.Summary{Trials: 1}
+		view.Summary = &events.Summary{Counts: events.Counts{Trials: 1}}
 		s.final(view)
 		// As a build left it that told nothing of the end of a failed run.
 		if err := bus.Purge(s.ctx, events.ArchiveSubject("demo", "*", "final")); err != nil {

@@ -32,18 +32,8 @@ type runJSON struct {
 	Study string `json:"study"`
 	State string `json:"state"`
 	// Reason is why the run ended, or paused: the answer is the best so far then.
-	Reason     string `json:"reason,omitempty"`
-	Trials     int    `json:"trials"`
-	Measured   int    `json:"measured"`
-	Infeasible int    `json:"infeasible"`
-	Failed     int    `json:"failed"`
-	Feasible   int    `json:"feasible"`
-	// Voided trials were measured anew: they are among none of the others.
-	Voided int `json:"voided,omitempty"`
-	// Stopped trials were ended early.
-	Stopped int `json:"stopped,omitempty"`
-	// LowFidelity trials are those of a fidelity that does not count, however they ended.
-	LowFidelity int `json:"low_fidelity,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	events.Counts
 	// Best is null when no trial is feasible, and with several objectives.
 	Best *events.BestTrial `json:"best"`
 	*frontJSON
@@ -77,8 +67,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 		seconds, trials = time.Since(watch.began).Seconds(), s.Trials-watch.trials
 	}
 	value := runJSON{
-		Study: view.Study, State: string(view.State), Reason: view.Reason, Trials: s.Trials, Measured: s.Measured, Infeasible: s.Infeasible,
-		Failed: s.Failed, Feasible: s.Feasible, Voided: s.Voided, Stopped: s.Stopped, LowFidelity: s.LowFidelity, Best: s.Best, Fidelity: watch.fidelity, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
+		Study: view.Study, State: string(view.State), Reason: view.Reason, Counts: s.Counts, Best: s.Best, Fidelity: watch.fidelity, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
 		Transfer: brought, Spec: view.Spec,
 	}
 	value.Networks = answerNetworks(view.Spec, s.Best, value.frontJSON)

@@ -28,7 +28,7 @@ type trial struct {
 type ledger struct {
 	view   *client.StudyView
 	trials []trial
-	counts counts
+	counts events.Counts
 	// fidelity is what went into each level, of a study with fidelity.
 	fidelity []fidelityUse
 	// networks are those that designs only number.

@@ -18,10 +18,8 @@ func soFar(ctx context.Context, s *session, view *client.StudyView) (*client.Stu
 	if err != nil || now.Summary != nil {
 		return now, err
 	}
-	c := t.counts()
 	now.Summary = &events.Summary{
-		Trials: c.Trials, Measured: c.Measured, Infeasible: c.Infeasible, Failed: c.Failed,
-		Feasible: c.Feasible, Voided: c.Voided, Stopped: c.Stopped, LowFidelity: c.LowFidelity, Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
+		Counts: t.counts(), Best: now.Best, Front: now.Front, FrontSize: len(now.Front),
 		Hypervolume: now.Hypervolume, Reference: now.Reference, Hash: t.hash(),
 	}
 	return now, nil

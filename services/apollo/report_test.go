@@ -43,7 +43,7 @@ func reportLedger() *ledger {
 		if row.outcome != "" {
 			t.result = &events.TrialResult{Trial: i, Outcome: row.outcome, Values: events.Numbers{row.latency, row.area}, Reason: row.reason}
 			t.judgement = events.Judgement{Feasible: row.reason == nil, Reason: row.reason}
-			l.counts.count(row.outcome, row.reason == nil, false)
+			l.counts.Add(row.outcome, row.reason == nil, false, false)
 		}
 		l.trials = append(l.trials, t)
 	}
@@ -184,7 +184,7 @@ func TestReportIsWhole(t *testing.T) {
 func TestReportOfNothing(t *testing.T) {
 	t.Parallel()
 	l := reportLedger()
-	l.trials, l.counts = l.trials[5:], counts{}
+	l.trials, l.counts = l.trials[5:], events.Counts{}
 	page, err := (&app{Terminal: &cli.Terminal{}}).reportPage(&gallery{ledger: l}, l.all)
 	if err != nil || !strings.Contains(string(page), "no trial is feasible") {
 		t.Errorf("%v: %s", err, page)

@@ -26,7 +26,7 @@ type shownStudy struct {
 	Waiting []events.Waiting `json:"waiting,omitempty"`
 	// Idle is why workers have nothing to do although the run goes on.
 	Idle *events.Waiting `json:"idle,omitempty"`
-	counts
+	events.Counts
 	Budget   int               `json:"budget"`
 	Proposed int               `json:"proposed"`
 	Best     *events.BestTrial `json:"best"`
@@ -135,7 +135,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 		view.Best = l.best()
 	}
 	shown := &shownStudy{
-		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, counts: t.counts(),
+		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, Counts: t.counts(),
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: t.hash(), SpecSHA256: view.SHA256, Owner: view.Owner,
 		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), logBase: a.logBase(), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, Fidelity: t.fidelity, view: view,
 	}

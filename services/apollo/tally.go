@@ -13,42 +13,6 @@ import (
 	"apollo/services/client"
 )
 
-// counts says how many trials ended how.
-type counts struct {
-	Trials     int `json:"trials"`
-	Measured   int `json:"measured"`
-	Infeasible int `json:"infeasible"`
-	Failed     int `json:"failed"`
-	Feasible   int `json:"feasible"`
-	// Voided trials were measured anew: they are among none of the others.
-	Voided int `json:"voided,omitempty"`
-	// Stopped trials were ended early.
-	Stopped int `json:"stopped,omitempty"`
-	// LowFidelity trials are those of a fidelity that does not count, however they ended.
-	LowFidelity int `json:"low_fidelity,omitempty"`
-}
-
-func (c *counts) count(outcome string, feasible, voided bool) {
-	c.Trials++
-	if voided {
-		c.Voided++
-		return
-	}
-	switch outcome {
-	case events.OutcomeMeasured:
-		c.Measured++
-	case events.OutcomeInfeasible:
-		c.Infeasible++
-	case events.OutcomeStopped:
-		c.Stopped++
-	default:
-		c.Failed++
-	}
-	if feasible {
-		c.Feasible++
-	}
-}
-
 // endedText says how trials ended that were not all feasible.
 func endedText(measured, infeasible, failed, stopped int) string {
 	text := fmt.Sprintf("%s measured, %s infeasible, %s failed", cli.Count(measured), cli.Count(infeasible), cli.Count(failed))
@@ -217,13 +181,10 @@ func (c *tally) number(code string) int32 {
 }
 
 // counts says how the trials ended that have an answer.
-func (c *tally) counts() (n counts) {
+func (c *tally) counts() (n events.Counts) {
 	for i := range c.marks {
 		if m := &c.marks[i]; m.outcome != 0 {
-			n.count(outcomes[m.outcome], m.feasible, m.voided)
-			if !m.voided && m.lowFidelity {
-				n.LowFidelity++
-			}
+			n.Add(outcomes[m.outcome], m.feasible, m.voided, m.lowFidelity)
 		}
 	}
 	return n

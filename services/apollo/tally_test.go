@@ -28,7 +28,7 @@ func TestTallyCountsTheTrials(t *testing.T) {
 			l.add(b, c.add(b))
 		}
 
-		var want counts
+		var want events.Counts
 		reasons, places, dropped, hash, gap := map[bool][]reasonCount{false: {}, true: {}}, map[bool]map[string]int{false: {}, true: {}}, 0, events.NewTrialHash(), false
 		for i := range l.trials {
 			one := &l.trials[i]
@@ -38,7 +38,7 @@ func TestTallyCountsTheTrials(t *testing.T) {
 			if one.result == nil {
 				continue
 			}
-			want.count(one.result.Outcome, one.judgement.Feasible, one.voidedBy > 0)
+			want.Add(one.result.Outcome, one.judgement.Feasible, one.voidedBy > 0, !view.Spec.Full(one.design))
 			if one.result.Extra[events.ExtraDropped] > 0 {
 				dropped++
 			}

@@ -129,7 +129,7 @@ func TestProgressLine(t *testing.T) {
 	p := newProgress(&app{Terminal: &cli.Terminal{Console: cli.NewConsole(&out)}}, spec)
 	p.now = func() time.Time { return now }
 	tick := func(trials int, best *events.BestTrial) {
-		p.tick(events.Progress{Study: "s", State: "running", Trials: trials, Budget: 1000, Feasible: trials / 4, Best: best})
+		p.tick(events.Progress{Study: "s", State: "running", Counts: events.Counts{Trials: trials, Feasible: trials / 4}, Budget: 1000, Best: best})
 	}
 	tick(0, nil)
 	now = now.Add(time.Second)
@@ -137,7 +137,7 @@ func TestProgressLine(t *testing.T) {
 	now = now.Add(4 * time.Second)
 	tick(100, &events.BestTrial{Metrics: map[string]float64{"latency_s": 0.0002}})
 	now = now.Add(5 * time.Second)
-	p.tick(events.Progress{Study: "s", State: "running", Trials: 150, Budget: 1000, Feasible: 30, Voided: 10, LowFidelity: 80})
+	p.tick(events.Progress{Study: "s", State: "running", Counts: events.Counts{Trials: 150, Feasible: 30, Voided: 10, LowFidelity: 80}, Budget: 1000})
 	want := "apollo: s: 0/1000 trials, - feasible\n" +
 		"apollo: s: best latency 200 us, 100/1000 trials, 20/s, 25.0 % feasible, ETA 45s\n" +
 		"apollo: s: 150/1000 trials, 15/s, 50.0 % feasible, ETA 56.7s\n"

@@ -73,7 +73,7 @@ func TestCompareSetsStudiesSideBySide(t *testing.T) {
 // Trials that were measured anew are no longer kept, but a comparison counts what they cost.
 func TestCompareCountsVoidedTrials(t *testing.T) {
 	t.Parallel()
-	s := &snapshot{spec: spec(), voided: map[int]bool{0: true, 2: true, 9: true}, counts: Counts{Trials: 5, Voided: 3}}
+	s := &snapshot{spec: spec(), voided: map[int]bool{0: true, 2: true, 9: true}, counts: Counts{Counts: events.Counts{Trials: 5, Voided: 3}}}
 	s.kept = []kept{{trial: 1, kind: kindFeasible, values: []float64{2, 5, 1}}, {trial: 3, kind: kindFeasible, values: []float64{1, 5, 1}}}
 	one, err := s.compared()
 	if err != nil {

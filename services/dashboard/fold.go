@@ -52,18 +52,7 @@ type Column struct {
 
 // Counts says how many trials ended how, as `study show -o json` does.
 type Counts struct {
-	Trials     int `json:"trials"`
-	Measured   int `json:"measured"`
-	Infeasible int `json:"infeasible"`
-	Failed     int `json:"failed"`
-	Feasible   int `json:"feasible"`
-	// Voided trials were measured anew: they are among none of the others.
-	Voided int `json:"voided,omitempty"`
-	// Stopped trials were ended early.
-	Stopped int `json:"stopped,omitempty"`
-	// LowFidelity trials are those of a fidelity that does not count, however they ended.
-	LowFidelity int `json:"low_fidelity,omitempty"`
-
+	events.Counts
 	// Over trials were measured, and are over a limit.
 	Over int `json:"-"`
 }

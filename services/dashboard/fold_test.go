@@ -286,7 +286,7 @@ func TestStoppedTrialsAreCounted(t *testing.T) {
 	kind := kindOf(&archiver.Row{Outcome: events.OutcomeStopped})
 	var f Fold
 	f.count(&kept{kind: kind, cause: events.ReasonEarlyStop})
-	if kind != kindStopped || !slices.Contains(kinds(), kind) || f.Counts != (Counts{Trials: 1, Stopped: 1}) {
+	if kind != kindStopped || !slices.Contains(kinds(), kind) || f.Counts != (Counts{Counts: events.Counts{Trials: 1, Stopped: 1}}) {
 		t.Errorf("kind %q counts as %+v, want one stopped", kind, f.Counts)
 	}
 }

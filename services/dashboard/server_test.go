@@ -128,7 +128,7 @@ func TestPagesShowTheStudyAndEscapeIt(t *testing.T) {
 func TestABrushNarrowsThePage(t *testing.T) {
 	t.Parallel()
 	const trials = 40
-	s := &snapshot{spec: spec(), metric: 0, counts: Counts{Trials: trials}}
+	s := &snapshot{spec: spec(), metric: 0, counts: Counts{Counts: events.Counts{Trials: trials}}}
 	f := folded(t, trials, inOrder(trials))
 	s.view, s.params, s.kept, s.best, s.causes, s.origins = f.View, f.params, f.kept, f.Best, f.Causes.sorted(), f.Origins.sorted()
 	const low, high = 0.2, 0.6
@@ -306,7 +306,7 @@ func TestTheAPICountsWhatWasMeasured(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatalf("%v in %s", err, body)
 	}
-	want := Counts{Trials: 20, Measured: 18, Infeasible: 2, Feasible: 14}
+	want := Counts{Counts: events.Counts{Trials: 20, Measured: 18, Infeasible: 2, Feasible: 14}}
 	if got.Counts != want {
 		t.Errorf("counts = %+v, want %+v", got.Counts, want)
 	}

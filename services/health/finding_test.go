@@ -195,15 +195,15 @@ func TestRunsThatNobodyArchives(t *testing.T) {
 		}
 	}
 	check(1, "it runs", events.StudyAccepted{Study: "demo", Run: "1"})
-	check(1, "it ended", events.StudyCompleted{Study: "demo", Run: "1", Summary: events.Summary{Trials: 8}})
+	check(1, "it ended", events.StudyCompleted{Study: "demo", Run: "1", Summary: events.Summary{Counts: events.Counts{Trials: 8}}})
 	check(0, "it is archived", events.ArchiveFinal{Study: "demo", Run: "1", Trials: 8})
 	check(1, "it goes on", events.StudyExtended{Study: "demo", Run: "1", Trials: 16})
-	check(1, "it ended again", events.StudyCompleted{Study: "demo", Run: "1", Summary: events.Summary{Trials: 16}})
+	check(1, "it ended again", events.StudyCompleted{Study: "demo", Run: "1", Summary: events.Summary{Counts: events.Counts{Trials: 16}}})
 	check(1, "an earlier end", events.ArchiveFinal{Study: "demo", Run: "1", Trials: 8})
 	check(0, "it is archived again", events.ArchiveFinal{Study: "demo", Run: "1", Trials: 16})
 	check(0, "it is archived, which is read first", events.ArchiveFinal{Study: "late", Run: "2", Trials: 4})
 	check(1, "then that it began", events.StudyAccepted{Study: "late", Run: "2"})
-	check(0, "then that it ended", events.StudyStopped{Study: "late", Run: "2", Summary: events.Summary{Trials: 4}})
+	check(0, "then that it ended", events.StudyStopped{Study: "late", Run: "2", Summary: events.Summary{Counts: events.Counts{Trials: 4}}})
 	check(1, "one failed", events.StudyFailed{Study: "broken", Run: "3"})
 	check(0, "it was archived", events.ArchiveFinal{Study: "broken", Run: "3"})
 	check(0, "one had no trials", events.StudyCancelled{Study: "none", Run: "4"})

@@ -75,7 +75,7 @@ type Machine struct {
 	judged  int     // contiguous prefix of batches with a result
 	view    tracker
 	hash    *events.TrialHash
-	counts  counts
+	counts  events.Counts
 	lastSeq uint64
 
 	improved        []events.StudyImproved // found, not yet said
@@ -120,8 +120,6 @@ type batch struct {
 	told         bool // the strategy knows it
 	counted      bool // the answer holds it
 }
-
-type counts struct{ trials, measured, infeasible, failed, stopped, feasible, voided, lowFidelity int }
 
 // New returns the machine of a run before its first event. The errors name
 // what is wrong with the specification.
@@ -244,11 +242,9 @@ func (m *Machine) Knows(command string) bool { return m.commands[command] }
 
 // Progress returns the counts of the run for people who watch.
 func (m *Machine) Progress() events.Progress {
-	c := m.counts
 	p := events.Progress{
-		Study: m.spec.Study, Run: m.cfg.Run, State: string(m.state), Trials: c.trials, Budget: m.trials,
-		Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed, Feasible: c.feasible,
-		InFlight: m.next - c.trials, Voided: c.voided, Stopped: c.stopped, LowFidelity: c.lowFidelity, Best: m.view.best,
+		Study: m.spec.Study, Run: m.cfg.Run, State: string(m.state), Counts: m.counts, Budget: m.trials,
+		InFlight: m.next - m.counts.Trials, Best: m.view.best,
 	}
 	if f := m.view.front; f != nil {
 		p.FrontSize, p.Hypervolume = f.Len(), f.Hypervolume()
@@ -273,11 +269,7 @@ func (m *Machine) Held() (code string, batch int) {
 // Summary returns the answer so far, over the contiguous prefix of batches
 // with a result.
 func (m *Machine) Summary() events.Summary {
-	c := m.counts
-	s := events.Summary{
-		Trials: c.trials, Measured: c.measured, Infeasible: c.infeasible, Failed: c.failed,
-		Feasible: c.feasible, Voided: c.voided, Stopped: c.stopped, LowFidelity: c.lowFidelity, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq,
-	}
+	s := events.Summary{Counts: m.counts, Best: m.view.answer(), Hash: m.hash.String(), LastResult: m.lastSeq}
 	if m.seenNoise != nil {
 		s.Noise = m.seenNoise.report()
 	}
@@ -444,23 +436,10 @@ func (m *Machine) count(b *batch) {
 	for i := range b.results {
 		r := &b.results[i]
 		m.hash.Add(r.Trial, b.designs[i], r.Outcome, r.Values)
-		m.counts.trials++
-		if m.voided[r.Trial] {
-			m.counts.voided++
+		voided := m.voided[r.Trial]
+		m.counts.Add(r.Outcome, b.judged[i].Feasible, voided, !m.spec.Full(b.designs[i]))
+		if voided {
 			continue
-		}
-		if !m.spec.Full(b.designs[i]) {
-			m.counts.lowFidelity++
-		}
-		switch r.Outcome {
-		case events.OutcomeMeasured:
-			m.counts.measured++
-		case events.OutcomeInfeasible:
-			m.counts.infeasible++
-		case events.OutcomeStopped:
-			m.counts.stopped++
-		default:
-			m.counts.failed++
 		}
 		m.failures.count(m.space, b.points[i], r)
 		if m.seenNoise != nil {
@@ -470,7 +449,6 @@ func (m *Machine) count(b *batch) {
 			m.view.other(r.Trial, b.designs[i])
 			continue
 		}
-		m.counts.feasible++
 		if better := m.view.feasible(r.Trial, b.designs[i], r.Values); better != nil && r.Trial > m.improvedThrough {
 			m.improved = append(m.improved, m.improvement(better, r.Trial))
 		}

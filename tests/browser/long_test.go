@@ -164,7 +164,7 @@ func (l *logged) study(name string, trials int) (feasible, best int) {
 			}
 		}
 	}
-	l.say(name+"-completed", events.StudyCompleted{Study: name, Run: longRun, Reason: "budget", Summary: events.Summary{Trials: trials, Feasible: feasible, Best: &events.BestTrial{
+	l.say(name+"-completed", events.StudyCompleted{Study: name, Run: longRun, Reason: "budget", Summary: events.Summary{Counts: events.Counts{Trials: trials, Feasible: feasible}, Best: &events.BestTrial{
 		Trial: best, Design: map[string]any{}, Metrics: map[string]float64{"latency_s": least, "area_mm2": outcome(best).Values[1], "energy_j": outcome(best).Values[2]},
 	}}}, events.StudySubject(name, longRun, "completed"))
 	return feasible, best
@@ -312,7 +312,7 @@ func TestLongWatching(t *testing.T) {
 			for i := range studies {
 				name := fmt.Sprint("live-", i)
 				l.try(name, number, 1)
-				b, _ := json.Marshal(events.Progress{Study: name, Run: longRun, State: "running", Trials: number + 1, Budget: 1_000_000, Measured: number + 1})
+				b, _ := json.Marshal(events.Progress{Study: name, Run: longRun, State: "running", Counts: events.Counts{Trials: number + 1, Measured: number + 1}, Budget: 1_000_000})
 				if err := l.bus.Notify(t.Context(), events.ProgressSubject(name, longRun), b); err != nil {
 					t.Error(err)
 					return
