@@ -23,9 +23,6 @@ func (a *app) describeIn(dir string) func(string) (studyfile.Described, error) {
 	}
 }
 
-// errSilentProgram is of a program that answers no describe.
-var errSilentProgram = errors.New("the program does not describe itself")
-
 // errNoLevels is of one that describes parameters without their levels.
 var errNoLevels = errors.New("the program's description has no levels")
 
@@ -62,7 +59,7 @@ func (a *app) introduce(ctx context.Context, argv []string, o external.Options) 
 		return studyfile.Described{}, cli.Hinted(cli.ExitUsage, external.SpoiltAdvice, errors.New(info.Note))
 	}
 	if !info.Described {
-		return studyfile.Described{}, fmt.Errorf("%w: %s", errSilentProgram, info.Note)
+		return studyfile.Described{}, fmt.Errorf("%w: %s", studyfile.ErrSilent, info.Note)
 	}
 	d := studyfile.Described{Name: info.Name, Params: info.Params}
 	for _, m := range info.Metrics {

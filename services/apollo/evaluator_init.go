@@ -36,7 +36,7 @@ levels, its metrics with their units. The first metric is minimised; change what
 			}
 			d, err := a.askProgram(c.Context(), argv, o)
 			switch {
-			case errors.Is(err, errSilentProgram):
+			case errors.Is(err, studyfile.ErrSilent):
 				return cli.Hinted(cli.ExitError, describeHint, err)
 			case errors.Is(err, errNoLevels):
 				return cli.Hinted(cli.ExitError, "give each of them values (ascending numbers) or labels in the description", err)

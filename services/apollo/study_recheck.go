@@ -238,7 +238,7 @@ func (r *recheck) program(ctx context.Context, plan *studyfile.Recheck) error {
 	}
 	plan.Exec = r.flags.exec
 	d, err := r.app.introduce(ctx, argv, external.Options{Dir: ".", Startup: patience})
-	if err != nil && !errors.Is(err, errSilentProgram) {
+	if err != nil && !errors.Is(err, studyfile.ErrSilent) {
 		return err
 	}
 	if plan.Evaluator == "" {

@@ -2,6 +2,7 @@ package studyfile
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 
@@ -21,6 +22,9 @@ type Described struct {
 	// Deterministic is what the program says of itself, nil when it says nothing.
 	Deterministic *bool
 }
+
+// ErrSilent is of a program that runs, and does not answer what it measures.
+var ErrSilent = errors.New("the program does not describe itself")
 
 // DescribedMetric is a metric as the log calls it, with its unit.
 type DescribedMetric struct{ Name, Unit string }

@@ -2,6 +2,7 @@ package studyfile
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -100,23 +101,44 @@ func (b *builder) askedProgram(n *node, s *events.Source) {
 		return
 	}
 	d, err := b.opts.Describe(s.Exec)
-	if err != nil {
-		if len(s.Metrics) == 0 {
-			b.addMistake(n.get("exec"), codeMissing, "Write metrics: [{name: latency, unit: s}], or let the program describe itself.", "nobody says what the prior's program answers: %s", err)
-			return
-		}
-		d = Described{}
+	said := len(d.Metrics) > 0
+	switch {
+	case err == nil || said:
+	case !errors.Is(err, ErrSilent):
+		b.addMistake(n.get("exec"), codeUnknownName, "The programs of a study are started in the folder of its file.", "the prior's program cannot be asked: %s", err)
+		return
+	case len(s.Metrics) == 0:
+		b.addMistake(n.get("exec"), codeMissing, "Write metrics: [{name: latency, unit: s}], or let the program describe itself.", "nobody says what the prior's program answers: %s", err)
+		return
 	}
 	var metrics []evaluator.Metric
 	for _, m := range d.Metrics {
 		metrics = append(metrics, evaluator.Metric{Name: m.Name, Unit: plainUnit(m.Unit)})
 	}
-	for _, m := range s.Metrics {
-		if len(d.Metrics) == 0 {
+	for i, m := range s.Metrics {
+		if said {
+			b.answers(n.get("metrics").list()[i], events.Metric{Name: m.Name, Unit: m.Unit}, metrics)
+		} else {
 			metrics = append(metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
 		}
 	}
 	b.fits(n, s, d.Params, nil, metrics)
+}
+
+// answers reports a metric that the study expects of a program which says that it has
+// another unit, or none of that name.
+func (b *builder) answers(at *node, m events.Metric, metrics []evaluator.Metric) {
+	var names []string
+	for _, k := range metrics {
+		theirs := events.Metric{Name: k.Name, Unit: k.Unit}
+		if names = append(names, theirs.Short()); theirs.Short() != m.Short() {
+			continue
+		}
+		b.when(theirs.Unit != m.Unit, at, codeContradicts, "Leave metrics: of the prior out, as its program says them: units are converted.",
+			"the prior's program answers %s in %s, not in %s", m.Short(), cmp.Or(theirs.Unit, "no unit"), cmp.Or(m.Unit, "no unit"))
+		return
+	}
+	b.addMistake(at, codeUnknownName, oneOf(m.Short(), names), "the prior's program does not answer %q", m.Short())
 }
 
 // fits reports what of a model has no counterpart in the study.

@@ -1,6 +1,7 @@
 package studyfile_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -45,5 +46,35 @@ func TestPriorMistakes(t *testing.T) {
  "prior":{"exec":"fast"},"evaluator":{"name":"mine","metrics":[{"name":"score"}]}}}`), catalog(), studyfile.Options{Published: true})
 	if err == nil || !strings.Contains(err.Error(), "a published study starts no programs") {
 		t.Errorf("a program in a published study: %v", err)
+	}
+}
+
+func TestPriorOfAProgram(t *testing.T) {
+	t.Parallel()
+	says := studyfile.Described{Metrics: []studyfile.DescribedMetric{{Name: "latency_ms", Unit: "ms"}}}
+	for _, c := range []struct {
+		prior string
+		says  studyfile.Described
+		err   error
+		want  string // "" for no mistake
+	}{
+		{`"exec":"fast"`, says, nil, ""},
+		{`"exec":"fast","metrics":[{"name":"latency","unit":"ms"}]`, says, nil, ""},
+		{`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, says, nil, "the prior's program answers latency in ms, not in s"},
+		{`"exec":"fast","metrics":[{"name":"latency","unit":"J"}]`, says, nil, "the prior's program answers latency in ms, not in J"},
+		{`"exec":"fast","metrics":[{"name":"latencies","unit":"ms"}]`, says, nil, `the prior's program does not answer "latencies"`},
+		{`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, studyfile.Described{}, studyfile.ErrSilent, ""},
+		{`"exec":"fast","metrics":[{"name":"speed","unit":"s"}]`, studyfile.Described{}, studyfile.ErrSilent, `does not predict the objective "latency"`},
+		{`"exec":"fast"`, studyfile.Described{}, studyfile.ErrSilent, "nobody says what the prior's program answers"},
+		{`"exec":"fast","metrics":[{"name":"latency","unit":"s"}]`, studyfile.Described{}, errors.New("there is no file fast.py"), "cannot be asked: there is no file fast.py"},
+	} {
+		study := `{"apiVersion":"apollo/v1","kind":"Study","metadata":{"name":"slow"},"spec":{
+ "space":{"parameters":[{"name":"tile","values":[1,2,4]}]},"objectives":[{"metric":"latency","goal":"minimize"}],"prior":{` + c.prior + `},
+ "evaluator":{"name":"mine","metrics":[{"name":"latency","unit":"s"}]}}}`
+		ask := func(string) (studyfile.Described, error) { return c.says, c.err }
+		_, err := studyfile.Parse("study", []byte(study), catalog(), studyfile.Options{Describe: ask})
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s of a program that says %v, %v: %v\nwant %q", c.prior, c.says, c.err, err, c.want)
+		}
 	}
 }
