@@ -114,7 +114,7 @@ func TestFrontIsNoOutlier(t *testing.T) {
 // the reference of gains would lie behind it.
 func TestPenaltyOnFrontIsOutlier(t *testing.T) {
 	t.Parallel()
-	reference := func(penalty []float64) (*multiObjectiveGP, []float64) {
+	reference := func(penalties ...[]float64) (*multiObjectiveGP, []float64) {
 		t.Helper()
 		s := start(t, GP{}, Problem{Space: grid(t, 3, 8), Seed: 1, Objectives: 2}).(*multiObjectiveGP)
 		tell := func(i uint64, values []float64) {
@@ -123,8 +123,8 @@ func TestPenaltyOnFrontIsOutlier(t *testing.T) {
 		for i := range uint64(20) {
 			tell(i, []float64{10 + float64(i), 40 - float64(i)})
 		}
-		if penalty != nil {
-			tell(20, penalty)
+		for i, penalty := range penalties {
+			tell(20+uint64(i), penalty)
 		}
 		gain, err := s.hypervolumeGain(constrainedRank(s.records), 1)
 		if err != nil {
@@ -132,18 +132,27 @@ func TestPenaltyOnFrontIsOutlier(t *testing.T) {
 		}
 		return s, gain.reference
 	}
-	_, want := reference(nil)
-	for _, penalty := range [][]float64{{1e9, 1}, {math.MaxFloat64, 1}, {1, 3600}} {
-		s, got := reference(penalty)
-		if s.usual(len(s.records))(penalty) {
-			t.Errorf("%v is no outlier", penalty)
+	_, want := reference()
+	for _, penalties := range [][][]float64{{{1e9, 1}}, {{math.MaxFloat64, 1}}, {{1, 1e6}}, {{1, 3600}, {2, 3600}}} {
+		s, got := reference(penalties...)
+		if s.usual(len(s.records))(penalties[0]) {
+			t.Errorf("%v are no outliers", penalties)
 		}
 		if !slices.Equal(got, want) {
-			t.Errorf("with %v the reference is %v, without %v", penalty, got, want)
+			t.Errorf("with %v the reference is %v, without %v", penalties, got, want)
 		}
 		if good := s.withoutOutliers(constrainedRank(s.records)); len(good) != 20 || slices.Contains(good, 20) {
-			t.Errorf("with %v the designs to change are %v, want all 20 others", penalty, good)
+			t.Errorf("with %v the designs to change are %v, want all 20 others", penalties, good)
 		}
+	}
+	// The end of a front may lie alone, far behind the next design: the reference is behind it.
+	end := []float64{1, 3600}
+	s, got := reference(end)
+	if !s.usual(len(s.records))(end) {
+		t.Errorf("%v is an outlier", end)
+	}
+	if slices.Equal(got, want) {
+		t.Errorf("with %v the reference is %v, as without it", end, got)
 	}
 }
 

@@ -36,8 +36,9 @@ const (
 func OutlierLimit(labels []float64) float64 { return limit(labels, true) }
 
 // GapLimit is OutlierLimit where many designs may well have the worst value that a good one
-// has, such as a price or a number of chips: that labels are the same says nothing, the
-// gap is a factor of 20.
+// has, such as a price or a number of chips: that labels are the same says nothing without a
+// gap of a factor of 20. And the end of a front may lie alone, far behind the next design: where the
+// outliers are not mostly the same few values, the gap is a factor of 10,000.
 func GapLimit(labels []float64) float64 { return limit(labels, false) }
 
 func limit(labels []float64, ties bool) float64 {
@@ -69,19 +70,23 @@ func outlyingFrom(sorted []float64, half int, ties bool) int {
 			distinct++
 		}
 		gap, spread := place(sorted[i])-place(sorted[i-1]), place(sorted[i-1])-place(sorted[0])
-		factor, plateau := outlyingGap, 2*distinct <= n-i
+		wide, plateau := float64(outlyingGap), 2*distinct <= n-i
 		if !plateau && i < half {
 			continue
 		}
+		if !plateau && !ties {
+			wide = widestRange
+		}
+		factor := wide
 		if plateau && ties {
 			factor = plateauGap
 		}
 		// Rewards, and what is as good as none beside the least of them, or worse than none
 		// and few values.
 		none := linear && i > 2 && sorted[i-1] < 0 &&
-			(-sorted[i-1] >= outlyingGap*max(math.Abs(sorted[i]), sorted[n-1]) || ties && plateau && sorted[i] >= 0 && n-i >= plateauTies)
-		if none || linear && sorted[i-1] > sorted[0] && i > 2 && gap/outlyingGap > spread ||
-			!linear && gap > math.Log(float64(factor)) && gap > min(spread, math.Log(widestRange)) {
+			(-sorted[i-1] >= wide*max(math.Abs(sorted[i]), sorted[n-1]) || ties && plateau && sorted[i] >= 0 && n-i >= plateauTies)
+		if none || linear && sorted[i-1] > sorted[0] && i > 2 && gap/wide > spread ||
+			!linear && gap > math.Log(factor) && gap > min(spread, math.Log(widestRange)) {
 			return i
 		}
 	}

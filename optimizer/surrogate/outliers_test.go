@@ -62,6 +62,11 @@ func TestGapLimit(t *testing.T) {
 	}{
 		{"a number of chips", []float64{1, 2, 4, 8, 8, 8, 8, 8}, inf},
 		{"a plateau not far off", []float64{150, 3600, 160, 290, 3600}, inf},
+		{"an end far off", []float64{1, 1.2, 2, 3, 75}, inf},
+		{"a penalty far off", []float64{1, 1.2, 2, 3, 75, 75}, 75},
+		{"a reward that is nearly none", []float64{-5, -4, -3, -0.1}, inf},
+		{"an end of both signs", []float64{-2, -1, 1, 2, 1e3}, inf},
+		{"a penalty of both signs", []float64{-2, -1, 1, 2, 1e3, 1e3}, 1e3},
 		{"both, and a penalty", []float64{1, 2, 8, 8, 8, 8, 1e9}, 1e9},
 		{"most are penalties", []float64{1, 1.5, 1e12, 1e12, 1e12, 1e12}, 1e12},
 		{"one in both signs", []float64{-2, -1, 1, 2, 1e12}, 1e12},

@@ -181,7 +181,7 @@ func TestOpenReference(t *testing.T) {
 }
 
 // A penalty among the first trials does not move the reference, whatever its sign and whether
-// the front has it; a worst value that many good designs have does.
+// the front has it; a worst value that many good designs have does, and the far end of a front.
 func TestPenaltiesMoveNoReference(t *testing.T) {
 	t.Parallel()
 	open := func(goal string) *events.Spec {
@@ -201,6 +201,8 @@ func TestPenaltiesMoveNoReference(t *testing.T) {
 		{"the largest number", "minimize", 1, [][]float64{{math.MaxFloat64, 1}}, 18.8},
 		{"six of two kinds", "minimize", 1, [][]float64{{3600, 1}, {3600, 1}, {3600, 1}, {1e9, 1}, {1e9, 1}, {1e9, 1}}, 13.3},
 		{"of a reward", "maximize", -1, [][]float64{{-1e9, 1}, {-1e9, 1}}, 17.7},
+		{"a far end of the front", "minimize", 1, [][]float64{{600, 1}}, 659},
+		{"the same far value twice", "minimize", 1, [][]float64{{600, 1}, {600, 2}}, 17.7},
 		{"as often as a number of chips", "minimize", 1, [][]float64{{60, 1}, {60, 2}, {60, 3}, {60, 4}}, 65},
 	} {
 		f := study.NewFront(open(c.goal))
