@@ -104,51 +104,80 @@ func HalfBytes(bits int64) int64 {
 
 func bytesFor(bits int64) int64 { return max(model.CeilDiv(bits, 8), 1) }
 
-// Beside returns the bytes of a layer's tensors that its loops do not know, in
-// words of wordBits where elements take one, by the operand that they are of: biases
-// and scales, which come in with the filters, the outputs of a transposed convolution
-// beyond the positions of its input, and the state of an LSTM's cells beside the state
-// that its products read. Less than none are the inputs that loops bring and that are
-// padding.
-func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) (bytes [model.Operands]int64) {
+// Beside returns what a layer's tensors have that its loops do not know, in half
+// bytes, in words of wordBits where elements take one, by the operand that they are of:
+// biases and scales, which come in with the filters, the outputs of a transposed
+// convolution beyond the positions of its input, and the state of an LSTM's cells beside
+// the state that its products read. Less than none is what loops move and no tensor
+// has: positions whose outputs are cut off, and the sums of a cell's gates, which become
+// one output on the chip.
+func Beside(l *workload.Layer, bits workload.Precision, wordBits int64) (half [model.Operands]int64) {
 	bits = bits.WithDefaults()
-	size := func(elements, width int64) int64 {
-		return model.CeilDiv(elements*HalfBytes(max(width, wordBits)), 2)
-	}
-	bytes[model.Weights] = size(l.BiasElements(), bits.Accumulators) + l.ScaleBytes
-	_, activations, _ := l.Formats(bits)
+	size := func(elements, width int64) int64 { return elements * HalfBytes(max(width, wordBits)) }
+	half[model.Weights] = 2*model.CeilDiv(size(l.BiasElements(), bits.Accumulators), 2) + 2*l.ScaleBytes
 	switch {
 	case l.Op == workload.Deconv && !l.Fused:
-		bytes[model.Outputs] = size(max(l.OutputElements()-l.N*l.H*l.W*l.K, 0), l.OutputFormat(bits).Bits)
-	case l.Op == workload.RNN && l.Fn == "lstm" && len(l.In) > 2 && l.InElements >= l.N*(l.M*l.C+2*l.K):
-		bytes[model.Inputs] = size(l.N*l.K, bits.Activations)
+		half[model.Outputs] = size(l.OutputElements()-l.N*l.H*l.W*l.K, l.OutputFormat(bits).Bits)
+	case l.Op == workload.RNN:
+		if gates := l.MACs() / max(l.OutputElements()*(l.C+l.K), 1); !l.Fused {
+			half[model.Outputs] = -size((gates-1)*l.OutputElements(), l.OutputFormat(bits).Bits)
+		}
+		if l.Fn == "lstm" && len(l.In) > 2 && l.InElements >= l.N*(l.M*l.C+2*l.K) {
+			half[model.Inputs] = size(l.N*l.K, bits.Activations)
+		}
 	}
-	if padding := padding(l); padding > 0 {
-		bytes[model.Inputs] = -padding * HalfBytes(max(activations.Bits, wordBits)) / 2
-	}
-	return bytes
+	return half
 }
 
-// padding returns how many of the inputs under a layer's windows are not there: no
-// fewer than the loops bring once, and none where windows leave holes.
-func padding(l *workload.Layer) int64 {
-	under, there := l.N*l.C*max(l.Groups, 1), l.N*l.C*max(l.Groups, 1)
-	for _, d := range [...]struct{ out, window, in, stride, dilation int64 }{
-		{l.P, l.R, l.H, l.Stride[0], l.Dilation[0]}, {l.Q, l.S, l.W, l.Stride[1], l.Dilation[1]},
-	} {
-		stride, dilation := max(d.stride, 1), max(d.dilation, 1)
-		switch l.Op {
-		case workload.Deconv: // loops go over positions of the input, and meet every tap in each
-			d.out, stride, dilation = d.in, 1, 1
-		case workload.Conv, workload.GroupConv, workload.DepthwiseConv:
-		default:
-			return 0
-		}
-		if d.in < 1 || dilation > 1 && stride > 1 {
-			return 0
-		}
-		n := min((d.out-1)*stride+(d.window-1)*dilation+1, d.out*d.window)
-		under, there = under*n, there*min(n, d.in)
+// Padding returns how much of the inputs of a layer that slides a window is not there,
+// of all from the first to the last that windows reach, and the least that is there of
+// what windows read; both in half bytes, in words of wordBits where elements take one.
+func Padding(l *workload.Layer, bits workload.Precision, wordBits int64) (absent, least int64) {
+	if !l.Op.Spatial() || l.H < 1 || l.W < 1 {
+		return 0, 0
 	}
-	return under - there
+	_, activations, _ := l.Formats(bits.WithDefaults())
+	of := l.N * l.C * max(l.Groups, 1) * HalfBytes(max(activations.Bits, wordBits))
+	all, there, least := of, of, of
+	for i, w := range [...]window{{l.P, l.R, 1, 1, l.H}, {l.Q, l.S, 1, 1, l.W}} {
+		if l.Op == workload.Deconv { // loops go over positions of the input, and meet every tap in each
+			w.out = w.in
+		} else {
+			w.stride, w.dilation = max(l.Stride[i], 1), max(l.Dilation[i], 1)
+		}
+		inside := w.inside()
+		all, there, least = all*w.span(), there*inside, least*min(inside, w.out*w.taps)
+	}
+	return all - there, least
+}
+
+// window is how a window goes over the rows or the columns of an image.
+type window struct{ out, taps, stride, dilation, in int64 }
+
+// span returns how many rows there are from the first that it reaches to the last.
+func (w *window) span() int64 { return (w.out-1)*w.stride + (w.taps-1)*w.dilation + 1 }
+
+// inside returns how many there are from the first that it reads and that is no padding
+// to the last. As no layer says where padding is, half of it is at either end.
+func (w *window) inside() int64 {
+	before := max(w.span()-w.in, 0) / 2
+	behind := max(w.span()-w.in-before, 0) // windows are the same from the other end
+	return max(w.span()-before-w.unread(before)-behind-w.unread(behind), 0)
+}
+
+// unread returns how many rows stand between a row and the first from there on that the window reads.
+func (w *window) unread(from int64) int64 {
+	first := w.span()
+	for tap := range w.taps {
+		row := tap * w.dilation
+		end := row + w.out*w.stride
+		if row >= from {
+			first = min(first, row) // and further taps reach farther
+			break
+		}
+		if row += model.CeilDiv(from-row, w.stride) * w.stride; row < end {
+			first = min(first, row)
+		}
+	}
+	return first - from
 }

@@ -11,7 +11,7 @@ import (
 // of them more than once stays, so that the cost of a fused layer is an upper bound.
 func (m *Machine) border(s *shape, c *Cost) {
 	c.loops = bare{c.Cycles, c.EnergyPJ}
-	more := s.aside() - min(s.p.FusedBytes(), c.OffChip)
+	more := s.aside() - s.padding(c.inputs) - min(s.p.FusedBytes(), c.OffChip)
 	if more == 0 {
 		return
 	}
@@ -57,9 +57,12 @@ func (s *shape) cross(x *report.Access) {
 		if o == model.Outputs {
 			n = &x.Updates
 		}
+		if o == model.Inputs {
+			*n -= s.padding(*n*s.p.Bytes[o]) / s.p.Bytes[o]
+		}
 		if s.p.Fused[o] {
 			*n -= min(s.p.Elements(o, &s.p.Bound), *n)
 		}
-		*n += s.beside[o] / s.p.Bytes[o]
+		*n += model.CeilDiv(max(s.beside[o], 0), s.p.Bytes[o]) - max(-s.beside[o], 0)/s.p.Bytes[o]
 	}
 }

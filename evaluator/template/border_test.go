@@ -324,6 +324,15 @@ func TestOrderOfLayers(t *testing.T) {
 			if n := &r.Networks[0]; n.OffChipBytes < crossing([]*workload.Workload{a, b}[i]) {
 				t.Fatalf("%v: %d B cross, inputs and outputs have %d: %+v", v, n.OffChipBytes, crossing(a), g.layers)
 			}
+			if c := r.Networks[0].Crossing; x.Name == "edge" {
+				var weights int64
+				for at := range a.Layers {
+					weights += a.Layers[at].WeightBytes(a.Precision)
+				}
+				if moved := c.Of("inputs") + c.Of("outputs"); moved != crossing(a) || c.Of("weights") != weights {
+					t.Fatalf("%v: %d B of inputs and outputs and %d of weights cross, the tensors have %d and %d: %+v", v, moved, c.Of("weights"), crossing(a), weights, g.layers)
+				}
+			}
 			least := float64(r.Networks[0].OffChipBytes) / float64(r.IOBandwidth)
 			if took := *r.Networks[0].Metrics.Of("latency_s"); took*rounding < least {
 				t.Fatalf("%v: %g s, the interface alone takes %g: %+v", v, took, least, g.layers)
@@ -366,8 +375,9 @@ func TestEveryTensorOfALayerCrosses(t *testing.T) {
 		for _, got := range r.Layers {
 			at := slices.IndexFunc(w.Layers, func(l workload.Layer) bool { return l.ID == got.ID })
 			l := w.Layers[at]
-			if l.Stride[0] > l.R || l.Stride[1] > l.S {
-				continue // skips inputs
+			skips := func(i int, taps int64) bool { return l.Stride[i] > taps || l.Stride[i] > 1 && l.Dilation[i] > 1 }
+			if skips(0, l.R) || skips(1, l.S) {
+				continue // inputs: TestEveryElementCrossesOnce
 			}
 			if moved, want := got.Bytes.Of(report.OffChip), l.InputBytes(w.Precision)+l.OutputBytes(w.Precision)+l.WeightBytes(w.Precision); moved < want {
 				t.Errorf("%v: layer %+v moves %d B, its tensors have %d", v, l, moved, want)

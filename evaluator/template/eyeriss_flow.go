@@ -180,7 +180,7 @@ func (f *rowStationary) energy(p *model.Problem, x *eyeriss.Cost) [5]float64 {
 }
 
 func (f *rowStationary) cost(p *model.Problem, x *eyeriss.Cost) Cost {
-	r := Cost{OffChip: (x.OffChip + f.wide(p)) * f.word}
+	r := Cost{OffChip: (x.OffChip + f.wide(p)) * f.word, inputs: x.OffChipBy[model.Inputs] * f.word}
 	r.needs = needs{x.ComputeCycles, x.Cycles, f.m.ioCycles(r.OffChip)}
 	r.Cycles = max(x.Cycles, r.needs.io)
 	e := f.energy(p, x)

@@ -22,7 +22,10 @@ func (m *Machine) floor(s *shape, spread bool) Cost {
 	if !fused[model.Weights] {
 		bytes += s.p.Elements(model.Weights, b) * s.p.Bytes[model.Weights]
 	}
-	if !fused[model.Inputs] {
+	switch {
+	case s.absent > 0:
+		bytes += s.least
+	case !fused[model.Inputs]:
 		bytes += touched(&s.p) * s.p.Bytes[model.Inputs]
 	}
 	if !fused[model.Outputs] {

@@ -97,7 +97,7 @@ func (f *squareArray) needs(p *model.Problem, t *gemmini.Tiling) (load, sums int
 
 func (f *squareArray) cost(p *model.Problem, t *gemmini.Tiling) Cost {
 	time := f.chip.Time(p, t)
-	r := Cost{OffChip: time.LoadBytes + time.StoreBytes}
+	r := Cost{OffChip: time.LoadBytes + time.StoreBytes, inputs: time.Tiles * p.Elements(model.Inputs, &t.Tile) * p.Bytes[model.Inputs]}
 	pad, acc := f.traffic(p, t, &time)
 	interfaceCycles := f.m.ioCycles(r.OffChip)
 	r.needs = needs{time.Execute, f.ports(time.LoadBytes+pad, 2*acc), max(time.Load, time.Store, interfaceCycles)}

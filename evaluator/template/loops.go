@@ -78,7 +78,7 @@ func loopsOf(list []Spread) (loops uint64) {
 func loopBit(level int, d model.Dim) uint64 { return 1 << (level*int(model.Dims) + int(d)) }
 
 // fixed returns the array's fill and drain per tile, in cycles, MaxInt64 where the wires do not
-// spread all the loops.
+// spread all the loops on as many instances.
 func (x *alternative) fixed(shared []share) int64 {
 	all := int64(1)
 	for i := range shared {
@@ -94,6 +94,9 @@ func (x *alternative) fixed(shared []share) int64 {
 			if shared[at].level == s.Level && slices.Contains(s.Dims, shared[at].d) {
 				n *= shared[at].n
 			}
+		}
+		if n > s.Limit {
+			return math.MaxInt64
 		}
 		if half += n * s.HalfCycles; n > 1 {
 			half += 2 * s.Cycles
@@ -294,7 +297,7 @@ func (l *loops) cost(p *model.Problem, m *model.Mapping, r *model.Result) Cost {
 func (l *loops) costOf(p *model.Problem, m *model.Mapping, r *model.Result, fixed int64) Cost {
 	c := Cost{Cycles: r.Cycles + fixed*steps(&m.Loops[0].Temporal)}
 	read, write := r.Traffic(p, 0)
-	c.OffChip = read + write
+	c.OffChip, c.inputs = read+write, r.Access[0][model.Inputs].Reads*p.Bytes[model.Inputs]
 	c.needs = needs{compute: r.ComputeCycles, io: r.LevelCycles[0]}
 	for i := 1; i < l.arch.Levels; i++ {
 		c.needs.memory = max(c.needs.memory, r.LevelCycles[i])

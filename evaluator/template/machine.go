@@ -53,6 +53,8 @@ type Cost struct {
 	EnergyPJ        float64
 	// PeakPJ is the energy in a cycle of the layer that draws most, in a sum of layers.
 	PeakPJ float64
+	// inputs is what the loops of a layer bring of its inputs over the border.
+	inputs int64
 	needs  needs
 	loops  bare
 }

@@ -18,8 +18,11 @@ type shape struct {
 	vector     bool
 	ops, bytes int64 // of a layer without multiplications: elements computed, bytes moved
 	// beside is what one with multiplications moves beside its loops, by operand, in
-	// the unit of the view.
+	// the unit of the view; less than none is what these move and no tensor has.
 	beside [model.Operands]int64
+	// absent of the inputs that all windows reach are padding, and least is what windows
+	// read; in the unit of the view.
+	absent, least int64
 }
 
 // aside is all that a layer moves beside its loops.
@@ -29,6 +32,9 @@ func (s *shape) aside() (n int64) {
 	}
 	return n
 }
+
+// padding is what is not there of so much of the inputs.
+func (s *shape) padding(inputs int64) int64 { return min(s.absent, max(inputs-s.least, 0)) }
 
 // network is a network as shapes.
 type network struct {
@@ -63,10 +69,12 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 				s.ops = max(l.InputElements(), l.OutputElements())
 				s.bytes = streamed(l.Layer, bits, word)
 			} else {
-				s.beside = lower.Beside(l.Layer, bits, k.spec.WordBits)
+				s.beside = lower.Beside(l.Layer, bits, word)
 				for o := range s.beside {
-					s.beside[o] *= v.perByte
+					s.beside[o] = s.beside[o] * v.perByte / 2
 				}
+				absent, least := lower.Padding(l.Layer, bits, word)
+				s.absent, s.least = absent*v.perByte/2, least*v.perByte/2
 			}
 			at := slices.Index(b.shapes, s)
 			if at < 0 {

@@ -9,7 +9,7 @@ import (
 // nvdlaSpec is the open deep-learning accelerator.
 func nvdlaSpec() Spec {
 	return Spec{
-		Name: "nvdla", Version: "14",
+		Name: "nvdla", Version: "15",
 		Doc: "NVIDIA's open deep-learning accelerator (nvdla.org, hardware manual): a convolution buffer, an array that spreads input " +
 			"channels (atomic-C) and output channels (atomic-K), weights held for a stripe of pixels, an accumulation buffer; int8, " +
 			"22 nm, 1 GHz. The baseline is nv_full with 2048 MACs: 64 x 32, a buffer of 512 KiB.",

@@ -9,7 +9,7 @@ import (
 // simbaSpec is one chiplet of the multi-chip accelerator.
 func simbaSpec() Spec {
 	return Spec{
-		Name: "simba", Version: "14",
+		Name: "simba", Version: "15",
 		Doc: "One chiplet of Simba (Y. Shao et al., MICRO 2019): a global buffer, a mesh of processing elements with a weight buffer and an " +
 			"input buffer each, lanes over output channels of vector multiply-accumulate units over input channels; int8, 22 nm, 1 GHz. " +
 			"The baseline is the published chiplet: 16 elements of 8 x 8 units, 32 KiB and 8 KiB, a global buffer of 64 KiB.",

@@ -54,7 +54,7 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 	noc := frame.Count("noc", "Bytes that the shared memory gives the array, and takes from it, in a cycle.", 64, frame.Powers(16, 256)...)
 	noc.Unit = "B"
 	return Spec{
-		Name: "spatial", Version: "13",
+		Name: "spatial", Version: "14",
 		Doc: "An array of one to three axes whose connectivity is part of the design, as NAAS searches it (Y. Lin et al., arXiv 2105.13258): " +
 			"each axis spreads one loop, or several that share its lanes, with broadcast wires, a reduction tree or links between neighbours as they need them; registers and " +
 			"a local memory in every unit, one shared memory; int8, 22 nm, 1 GHz. The mapper chooses the order of loops and the tiles of each layer.",

@@ -67,7 +67,7 @@ func Specs() []Spec {
 
 // version is that of the templates that state none of their own. A version changes
 // with every change that can change a number.
-const version = "8"
+const version = "9"
 
 // Machine builds the machine of a design, on the lattice or off it, whose
 // buffers give the array networkBytes instead of NetworkBytes.

@@ -79,7 +79,7 @@ func (f *marching) tilingOf(m *model.Mapping) systolic.Tiling {
 
 // cost returns the cost of a tiling.
 func (f *marching) cost(p *model.Problem, groups int64, t *systolic.Tiling, r *systolic.Moved) Cost {
-	c := Cost{OffChip: r.OffChip() * groups}
+	c := Cost{OffChip: r.OffChip() * groups, inputs: r.Input * groups}
 	c.needs = needs{r.Cycles * groups, f.ports(p, r) * groups, f.m.ioCycles(c.OffChip)}
 	c.Cycles = max(c.needs.compute, c.needs.memory, c.needs.io) + f.first(p, t, c.OffChip)
 	e := f.energy(p, groups, r)

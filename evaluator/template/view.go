@@ -68,7 +68,7 @@ func (s *Spec) word(networks []frame.Network) int64 {
 		n := &networks[i]
 		for _, l := range n.Layers {
 			if weights, activations, _ := l.Formats(n.Workload.Precision); bits > 0 && l.Op.HasMACs() {
-				bits = max(bits, weights.Bits, activations.Bits, l.OutputFormat(n.Workload.Precision).Bits)
+				bits = max(bits, weights.Bits, activations.Bits)
 			}
 		}
 	}
