@@ -293,7 +293,11 @@ func parameterValue(params []space.Param, set string) (index int, value space.Va
 		for _, p := range params {
 			names = append(names, p.Name)
 		}
-		return 0, value, cli.Hinted(cli.ExitUsage, "there are: "+strings.Join(names, ", "), fmt.Errorf("--set %s: there is no parameter %q", set, name))
+		hint := "there are: " + strings.Join(names, ", ")
+		if near := nearest.Name(name, names); near != "" {
+			hint = "did you mean " + near + "? " + strings.ToUpper(hint[:1]) + hint[1:]
+		}
+		return 0, value, cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("--set %s: there is no parameter %q", set, name))
 	}
 	p := params[index]
 	if p.Categorical() {

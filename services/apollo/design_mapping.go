@@ -63,7 +63,7 @@ func (s *subject) readMappings(path string) ([]report.Given, error) {
 func readMappingFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, cli.Hinted(cli.ExitNotFound, "", fmt.Errorf("read mappings: %w", err))
+		return nil, cli.Hinted(cli.ExitNotFound, "write one with `apollo design export --as mapping > "+path+"`", fmt.Errorf("read mappings: %w", err))
 	}
 	if info.Size() > maxMappingFile {
 		return nil, cli.Usagef("read mappings from %s: %d bytes, the limit is %d", path, info.Size(), maxMappingFile)

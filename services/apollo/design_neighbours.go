@@ -45,7 +45,7 @@ forbids each, or the study's rule or limit, and the one change more that repairs
 			if o.metric, o.sign, err = s.gainOf(metric); err != nil {
 				return err
 			}
-			n, err := neighboursOf(c.Context(), &s, o)
+			n, err := neighboursOf(c.Context(), a, &s, o)
 			if err != nil {
 				return cli.Hinted(cli.ExitUsage, "", err)
 			}
@@ -125,7 +125,7 @@ type neighbourOptions struct {
 	sign       float64 // -1 where less is worse
 }
 
-func neighboursOf(ctx context.Context, s *subject, o neighbourOptions) (*neighbours, error) {
+func neighboursOf(ctx context.Context, a *app, s *subject, o neighbourOptions) (*neighbours, error) {
 	home, err := s.Inspect(s.point, nil)
 	if err != nil {
 		return nil, err
@@ -147,13 +147,30 @@ func neighboursOf(ctx context.Context, s *subject, o neighbourOptions) (*neighbo
 	}
 	n.Gain = o.metric
 	steps := inspect.Steps(s.Levels(), s.point, o.all, -1)
+	count := a.measuring(ctx, len(steps))
+	if o.pairs {
+		for i := range steps {
+			for k := i + 1; k < len(steps); k++ {
+				if steps[k].Index != steps[i].Index {
+					count.of++
+				}
+			}
+		}
+	}
+	defer count.end()
 	for i := range steps {
+		if err := count.next(); err != nil {
+			return nil, err
+		}
 		if err := n.add(ctx, s, o, &home, before, &steps[i], nil); err != nil {
 			return nil, err
 		}
 		for k := i + 1; o.pairs && k < len(steps); k++ {
 			if steps[k].Index == steps[i].Index {
 				continue
+			}
+			if err := count.next(); err != nil {
+				return nil, err
 			}
 			if err := n.add(ctx, s, o, &home, before, &steps[i], &steps[k]); err != nil {
 				return nil, err

@@ -2,11 +2,14 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -57,7 +60,7 @@ those of single networks too. Constants that are whole numbers move by at least 
 				}
 				study.limitArea(limit.Num)
 			}
-			if err := study.run(&s, rivals); err != nil {
+			if err := study.run(c.Context(), a, &s, rivals); err != nil {
 				return err
 			}
 			return a.Print(study.answer())
@@ -106,6 +109,8 @@ type move struct {
 	From     float64 `json:"from"`
 	To       float64 `json:"to"`
 	standing
+
+	factor float64
 }
 
 // standing is how the design does against its best rival.
@@ -237,7 +242,7 @@ func (v *sensitivity) single() (metrics []evaluator.Metric) {
 	return metrics
 }
 
-func (v *sensitivity) run(s *subject, rivals []string) error {
+func (v *sensitivity) run(ctx context.Context, a *app, s *subject, rivals []string) error {
 	home, err := s.Inspect(s.point, nil)
 	if err != nil {
 		return cli.Hinted(cli.ExitUsage, "", err)
@@ -250,32 +255,57 @@ func (v *sensitivity) run(s *subject, rivals []string) error {
 	if err := v.choose(s, rivals); err != nil {
 		return err
 	}
-	if v.Declared, err = v.compare(plain); err != nil {
+	var moves []move
+	for _, k := range s.Template.Constants() {
+		for _, factor := range []float64{1 - v.By, 1 + v.By} {
+			moves = append(moves, move{Constant: k.Name, Unit: k.Unit, From: k.Value, factor: factor})
+		}
+	}
+	count := a.measuring(ctx, (1+len(moves))*(1+len(v.rivals)))
+	defer count.end()
+	if v.Declared, err = v.compare(plain, count); err != nil {
 		return cli.Hinted(cli.ExitUsage, "", err)
 	}
 	if v.Declared.Value == nil {
 		return cli.Hinted(cli.ExitInfeasible, "`apollo design neighbours` shows which changes repair it", fmt.Errorf("the design is out: %s", v.Declared.Lost))
 	}
-	for _, k := range s.Template.Constants() {
-		for _, factor := range []float64{1 - v.By, 1 + v.By} {
-			m, value, err := s.Template.Model(s.Networks, k.Name, factor, v.single()...)
-			if err != nil {
-				return err
-			}
-			if value == k.Value {
-				continue // a whole number that cannot be smaller
-			}
-			x := move{Constant: k.Name, Unit: k.Unit, From: k.Value, To: value}
-			if x.standing, err = v.compare(m); err != nil {
-				return err
-			}
+	if err := v.try(s, moves, count); err != nil {
+		return err
+	}
+	for i := range moves {
+		if x := &moves[i]; x.To != x.From {
+			v.Moves = append(v.Moves, *x)
 			if x.Ahead {
 				v.Ahead++
 			}
-			v.Moves = append(v.Moves, x)
 		}
 	}
 	return nil
+}
+
+// try finds how the design does after each move, on all processors. A whole number that
+// cannot be smaller stays as it is.
+func (v *sensitivity) try(s *subject, moves []move, count *measuring) error {
+	errs := make([]error, len(moves))
+	next := make(chan int)
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(moves)) {
+		workers.Go(func() {
+			for i := range next {
+				x := &moves[i]
+				var m frame.Measured
+				if m, x.To, errs[i] = s.Template.Model(s.Networks, x.Constant, x.factor, v.single()...); errs[i] == nil && x.To != x.From {
+					x.standing, errs[i] = v.compare(m, count)
+				}
+			}
+		})
+	}
+	for i := range moves {
+		next <- i
+	}
+	close(next)
+	workers.Wait()
+	return cmp.Or(errs...)
 }
 
 // choose finds the rivals: the named ones, or all neighbours. Those that a model
@@ -342,11 +372,17 @@ func (v *sensitivity) value(measure frame.Measured, p report.Point) (value *floa
 	return &row[v.column], "", nil
 }
 
-func (v *sensitivity) compare(measure frame.Measured) (at standing, err error) {
+func (v *sensitivity) compare(measure frame.Measured, count *measuring) (at standing, err error) {
+	if err := count.next(); err != nil {
+		return at, err
+	}
 	if at.Value, at.Lost, err = v.value(measure, v.point); err != nil {
 		return at, err
 	}
 	for i, rival := range v.rivals {
+		if err := count.next(); err != nil {
+			return at, err
+		}
 		value, _, err := v.value(measure, rival)
 		if err != nil {
 			return at, err

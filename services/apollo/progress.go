@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"apollo/events"
@@ -90,3 +92,46 @@ func (p *progress) line(t events.Progress) string {
 	}
 	return t.Study + ": " + strings.Join(parts, ", ")
 }
+
+// measuring tells how many of the designs that an answer compares are measured, where
+// that takes long. It is safe for concurrent use.
+type measuring struct {
+	app *app
+	ctx context.Context //nolint:containedctx // lives as long as the one call that it counts for
+	of  int
+
+	mu   sync.Mutex
+	done int
+	said time.Time
+}
+
+func (a *app) measuring(ctx context.Context, of int) *measuring {
+	return &measuring{app: a, ctx: ctx, of: of, said: time.Now()}
+}
+
+// next counts a design that is about to be measured; its error is why the context ended.
+func (m *measuring) next() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	every := cli.PlainEvery
+	if m.app.Console.Live {
+		every = liveEvery
+	}
+	if now := time.Now(); !m.app.Quiet && now.Sub(m.said) >= every {
+		m.said = now
+		line := fmt.Sprintf("%s of %s measured", cli.Count(m.done), cli.Plural(m.of, "design"))
+		if m.app.Console.Live {
+			m.app.Console.Show(line)
+		} else {
+			m.app.Say("%s", line)
+		}
+	}
+	m.done++
+	return context.Cause(m.ctx)
+}
+
+// liveEvery is the time between live lines of what is counted by thousands.
+const liveEvery = 100 * time.Millisecond
+
+// end removes the live line.
+func (m *measuring) end() { m.app.Console.Clear() }
