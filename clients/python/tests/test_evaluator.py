@@ -49,13 +49,13 @@ def test_numbers_of_numpy():
     ],
 )
 def test_what_is_no_answer_fails_its_design_alone(tmp_path, function):
-    @apollo.evaluator(metrics={"r": ""}, version="1")
+    @apollo.evaluator(metrics={"r": ""}, version="1", timeout="1 h")  # a machine with other work is no failure
     def mine(x):
         return function(x) if x == 2 else x
 
     run = apollo.Study("mine", space={"x": [1, 2, 3]}, minimize="r", evaluator=mine, trials=3, data=str(tmp_path)).run(workers=1)
-    (failed,) = [t for t in run.list_trials() if t.outcome == "failed"]
-    assert failed.design == {"x": 2} and failed.reason["code"] in ("value_error", "type_error")
+    failed = [(t.design["x"], t.reason["code"]) for t in run.list_trials() if t.outcome == "failed"]
+    assert failed in ([(2, "value_error")], [(2, "type_error")])
 
 
 def test_a_text_stays_one_whatever_the_function_says():

@@ -649,10 +649,12 @@ def test_inactive_parameters_have_no_value(monkeypatch):
         '{"trial": 1, "design": {"axes": "C+K", "y": 4}, "metrics": {}, "outcome": "measured", "feasible": true}',
     ]
     monkeypatch.setattr(run, "_lines", lambda *flags: lines)
-    monkeypatch.setattr(run, "show", lambda: {"spec": {"parameters": [{"name": "axes"}, {"name": "y"}], "metrics": []}})
+    monkeypatch.setattr(run, "show", lambda: {"spec": {"parameters": [{"name": "axes"}, {"name": "y", "unit": "GB/s"}], "metrics": []}})
     frame = run.trials()
     assert frame["y"].isna().tolist() == [True, False] and frame["y"][1] == 4
-    assert "y=" not in str(run.list_trials()[0]) and run.list_trials()[0].design["y"] == 2
+    first, second = run.list_trials()
+    assert str(first) == "trial 0: axes=K: measured" and first.design["y"] == 2
+    assert str(second) == "trial 1: axes=C+K, y=4 GB/s: measured"
 
 
 def test_a_function_that_does_what_it_should_not(tmp_path, capfd):
@@ -689,6 +691,20 @@ def test_a_function_that_does_what_it_should_not(tmp_path, capfd):
             assert all(t.outcome == "failed" and t.reason["message"].startswith(says) for t in run.list_trials())
         else:
             assert [t.metrics["r"] for t in run.list_trials()] == [t.design["x"] for t in run.list_trials()]
+
+
+def test_a_child_of_the_function_ends_as_it_would_elsewhere(tmp_path, capfd):
+    def child(x):
+        if pid := os.fork():
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        {1: lambda: sys.exit(3), 2: lambda: sys.exit("too hot"), 3: lambda: 1 / 0, 4: sys.exit, 5: list}[x]()
+        return x
+
+    evaluator = apollo.evaluator(metrics={"r": ""})(child)
+    run = apollo.Study("child", space={"x": [1, 2, 3, 4, 5]}, minimize="r", evaluator=evaluator, trials=5, data=str(tmp_path)).run(workers=1)
+    assert {t.design["x"]: t.metrics["r"] for t in run.list_trials()} == {1: 3, 2: 1, 3: 1, 4: 0, 5: 0}
+    said = capfd.readouterr().err
+    assert "too hot\n" in said and "ZeroDivisionError" in said
 
 
 async def later(x):

@@ -192,7 +192,8 @@ class Evaluator:
         self.env: dict[str, str] = dict(env or {})
         self.check = check
         self.floats: frozenset[str] = frozenset()  # parameters of the study that are floats
-        self.trace: dict[str, str] = {}  # of the last answer, where an exception failed it
+        self.raised: Optional[BaseException] = None  # by the last answer
+        self.trace: dict[str, str] = {}  # of that
         if not self.metrics:
             raise ValueError("an evaluator needs metrics, for example metrics={'runtime': 's'}")
 
@@ -234,7 +235,7 @@ class Evaluator:
         if line.get("op") == "describe":
             return self.describe()
         function = self.check if line.get("op") == "check" and self.check else self.function
-        self.trace = {}
+        self.trace, self.raised = {}, None
         _current.append(Question(line, say, layers, self.named))
         try:
             answer = self.outcome(function, line["design"])
@@ -243,7 +244,7 @@ class Evaluator:
         except Retry as e:
             return {"outcome": "failed", "retry": True, "reason": {"code": "retry", "message": str(e)}}
         except BaseException as e:  # the unit of failure is one design
-            said = told(e)
+            self.raised, said = e, told(e)
             self.trace = {k: v for k, v in said.items() if k != "message"}
             return {"outcome": "failed", "reason": {"code": snake(type(e).__name__), "message": said["message"]}}
         finally:

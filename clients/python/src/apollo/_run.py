@@ -39,6 +39,8 @@ class Trial:
     reason: Optional[Mapping[str, Any]] = None
     more: Mapping[str, Any] = field(default_factory=dict, repr=False)
     """Everything that the command says of the trial."""
+    units: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    """The unit of each parameter that has one; the names of metrics end with theirs."""
 
     @property
     def inactive(self) -> Collection[str]:
@@ -53,9 +55,13 @@ class Trial:
 
     def __str__(self) -> str:
         """One line."""
-        said = ", ".join(f"{k}={v}" for k, v in self.design.items() if k not in self.inactive)
+        said = ", ".join(f"{k}={self.quantity(k)}" for k in self.design if k not in self.inactive)
         measured = ", ".join(f"{k}={v:.6g}" for k, v in self.metrics.items())
         return f"trial {self.number}: {said}: {measured or self.outcome}"
+
+    def quantity(self, parameter: str) -> str:
+        """The value of a parameter with its unit."""
+        return " ".join([str(self.design[parameter]), *([self.units[parameter]] if parameter in self.units else [])])
 
 
 class Run:
@@ -91,7 +97,7 @@ class Run:
         with contextlib.suppress(ApolloError):  # the folder may be gone, or busy: origin and more are missing then
             said = call_json("trial", "show", self.study, str(best["trial"]), *self._of(answer), *self._place)
             known = answer is self.answer
-        found = trial({**said, "outcome": "measured", "feasible": True, **best}, self._floats)
+        found = trial({**said, "outcome": "measured", "feasible": True, **best}, self._floats, units_of(answer))
         if known:
             self._best = found
         return found
@@ -115,7 +121,8 @@ class Run:
 
     def list_trials(self) -> list[Trial]:
         """The trials in their order."""
-        return [trial(json.loads(line), self._floats) for line in self._lines()]
+        units = units_of(self.answer if self.answer.get("spec") else self.show())
+        return [trial(json.loads(line), self._floats, units) for line in self._lines()]
 
     def trials(self) -> pd.DataFrame:
         """The trials as a DataFrame; ``attrs["units"]`` has the units of its columns. It needs pandas.
@@ -160,7 +167,7 @@ class Run:
         best = self.best
         rows = ""
         if best:
-            cells = [(k, str(v)) for k, v in best.design.items()] + [(k, f"{v:.6g}") for k, v in best.metrics.items()]
+            cells = [(k, best.quantity(k)) for k in best.design] + [(k, f"{v:.6g}") for k, v in best.metrics.items()]
             rows = "".join(f"<tr><td>{escape(k)}</td><td style='text-align:right'>{escape(v)}</td></tr>" for k, v in cells)
         head = f"{escape(self.study)}: {escape(self.state)}" + (f", best is trial {best.number}" if best else ", nothing is feasible")
         return f"<table><thead><tr><th colspan='2'>{head}</th></tr></thead><tbody>{rows}</tbody></table>"
@@ -171,8 +178,13 @@ def of_log(place: str) -> str:
     return place.rpartition("run=")[2]
 
 
-def trial(said: Mapping[str, Any], floats: frozenset[str]) -> Trial:
+def units_of(answer: Mapping[str, Any]) -> dict[str, str]:
+    """The units of the parameters of a run, where the answer says its study."""
+    spec = answer.get("spec") or {"parameters": ()}
+    return {p["name"]: p["unit"] for p in spec["parameters"] if p.get("unit")}
+
+
+def trial(said: Mapping[str, Any], floats: frozenset[str], units: Mapping[str, str]) -> Trial:
     """A trial as the command says it."""
-    return Trial(
-        said["trial"], typed(said["design"], floats), Metrics(said.get("metrics", {})), said["outcome"], said["feasible"], said.get("origin", ""), said.get("reason"), said
-    )
+    metrics = Metrics(said.get("metrics", {}))
+    return Trial(said["trial"], typed(said["design"], floats), metrics, said["outcome"], said["feasible"], said.get("origin", ""), said.get("reason"), said, units)

@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -221,7 +222,7 @@ def serve_lines(questions: BinaryIO, answers: Any, evaluator: Evaluator, said: i
             note(said, {**about, "design": line.get("design", {})})
         answer = evaluator.answer(line, say, layers)
         if os.getpid() != me:
-            os._exit(0)  # the function forked, and this is the child
+            end_child(evaluator.raised)  # the function forked, and this is the child
         with contextlib.suppress(ValueError):  # the function has closed it
             sys.stderr.flush()
         if asked:  # before the answer, which apollo tells the same reader of
@@ -230,6 +231,21 @@ def serve_lines(questions: BinaryIO, answers: Any, evaluator: Evaluator, said: i
                 about.update(message=answer["reason"]["message"], final=evaluator.deterministic and not answer.get("retry"), **evaluator.trace)
             note(said, about)
         answers.write(json.dumps({"id": key, **answer}).encode() + b"\n")
+
+
+def end_child(raised: Optional[BaseException]) -> None:
+    """End a process that the function forked, with the status that it would have elsewhere."""
+    status, said = 0, ""
+    if isinstance(raised, SystemExit) and isinstance(raised.code, int):
+        status = raised.code
+    elif isinstance(raised, SystemExit) and raised.code is not None:
+        status, said = 1, f"{raised.code}\n"
+    elif raised and not isinstance(raised, SystemExit):
+        status, said = 1, "".join(traceback.format_exception(raised))
+    with contextlib.suppress(ValueError):  # the function has closed it
+        sys.stderr.write(said)
+        sys.stderr.flush()
+    os._exit(status & 0xFF)
 
 
 def note(said: int, about: Mapping[str, Any]) -> None:

@@ -349,7 +349,8 @@ class Study:
         with self._file(self.document()) as path:
             self._lint(path)
             lines = call("trial", "ask", path, "-n", str(n), "-o", "jsonl", *self._place(nats)).splitlines()
-        return [trial({**json.loads(line), "outcome": "running", "feasible": False}, self._floats) for line in lines]
+        asked = [json.loads(line) for line in lines]
+        return [trial({**said, "outcome": "running", "feasible": False}, self._floats, said.get("units", {})) for said in asked]
 
     @brief
     def tell(
