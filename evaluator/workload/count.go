@@ -65,10 +65,13 @@ func (l *Layer) BiasElements() int64 {
 	return l.K
 }
 
-// Params returns the trainable parameters: weights that are the layer's own, bias, and
+// Params returns the trainable parameters: weights and bias that are the layer's own, and
 // what is idle.
 func (l *Layer) Params() int64 {
-	n := l.BiasElements() + l.Idle
+	n := l.Idle
+	if !l.BorrowedBias {
+		n += l.BiasElements()
+	}
 	if !l.Borrowed {
 		n += l.WeightElements()
 	}
@@ -212,6 +215,9 @@ func (w *Workload) Totals() Totals {
 		t.WeightBytes += l.WeightBytes(w.Precision) + bytesOf(l.Idle, l.WidthOfWeights(w.Precision))
 		if l.Borrowed {
 			t.WeightBytes -= bytesOf(l.WeightElements(), l.WidthOfWeights(w.Precision)) + l.ScaleBytes
+		}
+		if l.BorrowedBias {
+			t.WeightBytes -= bytesOf(l.BiasElements(), w.Precision.WithDefaults().Accumulators)
 		}
 		t.MaxLayerBytes = max(t.MaxLayerBytes, l.InputBytes(w.Precision)+l.OutputBytes(w.Precision))
 	}

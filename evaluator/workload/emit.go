@@ -23,7 +23,6 @@ func (l *lowering) emit() error {
 			l.products[l.g.Stored(t-1)] = true
 		}
 	}
-	read := map[int]bool{}
 	for _, t := range l.g.Inputs {
 		if l.uses[l.root(t)] > 0 && l.places[t].id == "" && l.alias[t] == t {
 			l.input(t)
@@ -42,12 +41,9 @@ func (l *lowering) emit() error {
 				return nodeError(n, "its output %q has no elements (%v)", l.g.Tensors[t].Name, l.g.Shape(t))
 			}
 		}
-		l.borrowed = false
-		if t := n.Weights; t > 0 {
-			from := l.g.Stored(t - 1)
-			l.borrowed = read[from] || !l.isConst(t-1)
-			read[from] = true
-		}
+		weights, recurrent := l.elsewhere(n.Weights, n.Part), l.elsewhere(n.Recurrent, n.Part)
+		l.borrowed = weights && (recurrent || n.Recurrent == 0)
+		l.borrowedBias = l.elsewhere(n.Biases, n.Part)
 		if err := l.node(n); err != nil {
 			return err
 		}
@@ -57,6 +53,21 @@ func (l *lowering) emit() error {
 	}
 	l.leave()
 	return nil
+}
+
+// elsewhere reports whether a part of a tensor, which is given plus 1, is no parameter of
+// who reads it: it is computed, or another layer counts it. Otherwise that is now counted.
+func (l *lowering) elsewhere(tensor int, which int64) bool {
+	if tensor == 0 {
+		return false
+	}
+	if !l.isConst(tensor - 1) {
+		return true
+	}
+	p := part{l.g.Stored(tensor - 1), which}
+	was := l.counted[p]
+	l.counted[p] = true
+	return was
 }
 
 // leave gives an output of the network that a layer reads too a view that nobody
@@ -147,7 +158,9 @@ func (l *lowering) as(n *graph.Node, t int, want shape) (string, error) {
 func (l *lowering) add(name string, y Layer, in ...string) string {
 	y.ID, y.In = l.id(name), in
 	if y.Op.HasWeights() {
-		y.Borrowed = l.borrowed
+		if y.Borrowed, y.BorrowedBias = l.borrowed, l.borrowedBias && !y.NoBias; y.Borrowed {
+			y.Idle = 0
+		}
 	}
 	if y.Op != View {
 		y.OutputBits = l.bits
@@ -267,7 +280,8 @@ func (l *lowering) eltwise(n *graph.Node) error {
 	y.setShape(want)
 	y.Borrowed = len(constant) > 0
 	for _, t := range constant {
-		y.Borrowed = y.Borrowed && l.products[l.g.Stored(t)]
+		own := !l.products[l.g.Stored(t)] && !l.elsewhere(t+1, 0)
+		y.Borrowed = y.Borrowed && !own
 		y.Const += l.g.Elements(t)
 		y.WeightBits = max(y.WeightBits, l.g.Tensors[t].Bits)
 	}
@@ -332,8 +346,9 @@ func (l *lowering) vector(n *graph.Node) error {
 		}
 		if n.Op == graph.Copy && n.Fn == "gather" { // of a table, the rows that are asked for
 			rest := max(read-y.outShape().elements(), 0)
-			if read -= rest; l.products[l.g.Stored(t)] {
-				y.Borrowed = true // a product has all of the table
+			// A product, or the first lookup, has all of the table.
+			if read -= rest; l.products[l.g.Stored(t)] || l.elsewhere(t+1, 0) {
+				y.Borrowed = true
 			} else {
 				y.Idle += rest
 			}

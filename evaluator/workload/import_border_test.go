@@ -273,6 +273,42 @@ func TestImportSharedWeights(t *testing.T) {
 			Inputs: []modeltest.ONNXInput{tensorIn("x", 32, 32)}, Weights: []modeltest.ONNXTensor{w},
 			Nodes: []modeltest.ONNXNode{op("MatMul", names{"x", "w"}, "a", nil), op("Softmax", names{"a"}, "b", nil), op("Mul", names{"b", "w"}, "y", nil)},
 		}, 32 * 32, 2 * 32 * 32},
+		"two lookups of a table": {modeltest.ONNX{
+			Inputs: append(places, modeltest.ONNXInput{Name: "j", Shape: ints{4}, Kind: 7}), Weights: []modeltest.ONNXTensor{table},
+			Nodes: []modeltest.ONNXNode{row, op("Gather", names{"e", "j"}, "b", nil), op("Softmax", names{"a"}, "c", nil), op("Softmax", names{"b"}, "d", nil), op("Add", names{"c", "d"}, "y", nil)},
+		}, 100 * 32, 2 * 4 * 32},
+		"a filter and a bias of two convolutions": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 4, 8, 8)}, Weights: []modeltest.ONNXTensor{floats("f", 4, 4, 1, 1), floats("s", 4)},
+			Nodes: []modeltest.ONNXNode{op("Conv", names{"x", "f", "s"}, "a", nil), op("Relu", names{"a"}, "b", nil), op("Conv", names{"b", "f", "s"}, "y", nil)},
+		}, 4*4 + 4, 2 * (4*4 + 4)},
+		"a bias that two products add behind them": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 8, 32)}, Weights: []modeltest.ONNXTensor{w, floats("v", 32, 32), floats("s", 32)},
+			Nodes: []modeltest.ONNXNode{op("MatMul", names{"x", "w"}, "a", nil), op("Add", names{"a", "s"}, "b", nil), op("MatMul", names{"b", "v"}, "c", nil), op("Add", names{"c", "s"}, "y", nil)},
+		}, 2*32*32 + 32, 2 * (32*32 + 32)},
+		"a bias that is computed": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 4, 8, 8), tensorIn("s", 4)}, Weights: []modeltest.ONNXTensor{floats("f", 4, 4, 1, 1)},
+			Nodes: []modeltest.ONNXNode{op("Conv", names{"x", "f", "s"}, "y", nil)},
+		}, 4 * 4, 4*4 + 4},
+		"matrices of two recurrent layers": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 5, 1, 8)}, Weights: []modeltest.ONNXTensor{floats("w", 1, 8, 8), floats("r", 1, 8, 8), floats("b", 1, 16), numbers("s", 5, 1, 8)},
+			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r", "b"}, "a", nil), op("Reshape", names{"a", "s"}, "h", nil), op("RNN", names{"h", "w", "r", "b"}, "y", nil)},
+		}, 2*64 + 8, 2 * (2*64 + 8)},
+		"a matrix of two recurrent layers with states of their own": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 5, 1, 8)}, Weights: []modeltest.ONNXTensor{floats("w", 1, 8, 8), floats("r", 1, 8, 8), floats("q", 1, 8, 8), numbers("s", 5, 1, 8)},
+			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r"}, "a", nil), op("Reshape", names{"a", "s"}, "h", nil), op("RNN", names{"h", "w", "q"}, "y", nil)},
+		}, 4 * 64, 4 * 64}, // one field says it of both
+		"both directions of a recurrent layer": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 5, 1, 8)}, Weights: []modeltest.ONNXTensor{floats("w", 2, 8, 8), floats("r", 2, 8, 8)},
+			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r"}, "y", attrs{"direction": "bidirectional"})},
+		}, 4 * 64, 4 * 64},
+		"experts of two layers": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 8), tensorIn("p", 1, 4)}, Weights: []modeltest.ONNXTensor{floats("u", 4, 8, 16), floats("d", 4, 16, 8)},
+			Nodes: []modeltest.ONNXNode{microsoft(op("MoE", names{"x", "p", "u", "", "d"}, "a", attrs{"k": int64(1)})), microsoft(op("MoE", names{"a", "p", "u", "", "d"}, "y", attrs{"k": int64(1)}))},
+		}, 4 * 2 * 8 * 16, 2 * 2 * 8 * 16},
+		"a vector that two sums read": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 32, 32)}, Weights: []modeltest.ONNXTensor{w},
+			Nodes: []modeltest.ONNXNode{op("Mul", names{"x", "w"}, "a", nil), op("Softmax", names{"a"}, "b", nil), op("Mul", names{"b", "w"}, "y", nil)},
+		}, 32 * 32, 2 * 32 * 32},
 		"a filter that comes in": {modeltest.ONNX{
 			Inputs: []modeltest.ONNXInput{tensorIn("x", 1, 4, 8, 8), tensorIn("f", 8, 4, 3, 3)},
 			Nodes:  []modeltest.ONNXNode{op("Conv", names{"x", "f"}, "y", nil)},

@@ -24,10 +24,18 @@ type lowering struct {
 	views  map[viewKey]string
 	ids    map[string]bool
 	bits   int64 // of what the node that is emitted writes
-	// products are the constants that products read as weights, and borrowed says that
-	// the weights of the node that is emitted are no parameters of its own.
-	products map[int]bool
-	borrowed bool
+	// products are the constants that products read as weights, counted those that are
+	// parameters of a layer, by their part; borrowed and borrowedBias say that the weights
+	// and the bias of the node that is emitted are no parameters of its own.
+	products               map[int]bool
+	counted                map[part]bool
+	borrowed, borrowedBias bool
+}
+
+// part is a constant, or one part of several that it has.
+type part struct {
+	t     int
+	which int64
 }
 
 // place is a layer or an input and the shape that it declares.
@@ -42,7 +50,7 @@ func lower(g *graph.Graph, w *Workload, r *Report) error {
 	l := &lowering{
 		g: g, report: r, w: w, alias: make([]int, n), made: make([]int, n), uses: make([]int, n),
 		dead: make([]bool, len(g.Nodes)), places: make([]place, n),
-		views: map[viewKey]string{}, ids: map[string]bool{}, products: map[int]bool{},
+		views: map[viewKey]string{}, ids: map[string]bool{}, products: map[int]bool{}, counted: map[part]bool{},
 	}
 	for t := range l.alias {
 		l.alias[t] = t
@@ -229,7 +237,7 @@ func stored(op graph.Op) bool {
 func (l *lowering) foldNorm(i int) {
 	n := &l.g.Nodes[i]
 	if p := l.producer(n.In[0]); p != nil && p.Act == "" && stored(p.Op) {
-		p.Bias = true
+		p.Bias, p.Biases = true, 0 // of its own
 		l.merge(i, n.In[0])
 		l.report.Folded.Normalisation++
 		return
@@ -267,6 +275,9 @@ func (l *lowering) foldScale(i int) {
 			p.Const += l.g.Elements(t)
 		}
 	case n.Fn == "add" || n.Fn == "sub":
+		if p.Biases = 0; !p.Bias && len(constant) == 1 {
+			p.Biases = constant[0] + 1
+		}
 		p.Bias = true
 	}
 	if n.Act != "" {

@@ -144,6 +144,8 @@ func (l *Layer) checkFields() error {
 		return fmt.Errorf("scale_bytes is %d, but op %s has no weights", l.ScaleBytes, l.Op)
 	case l.Borrowed && !l.Op.HasWeights() && l.Const == 0:
 		return fmt.Errorf("borrowed is set, but op %s has no weights and no const", l.Op)
+	case l.BorrowedBias && l.BiasElements() == 0:
+		return fmt.Errorf("borrowed_bias is set, but the layer (op %s) adds no bias", l.Op)
 	case l.Fused && (l.Op == View || l.appends()):
 		return fmt.Errorf("fused is set, but op %s makes no tensor", l.Op)
 	case l.Fn == Append && l.Op == Copy && len(l.In) < 2:

@@ -184,6 +184,8 @@ type Layer struct {
 	// Borrowed says that the weights or constants are no parameters of this layer:
 	// those of another one, which come in again, or computed at run time.
 	Borrowed bool `json:"borrowed,omitempty" yaml:"borrowed,omitempty"`
+	// BorrowedBias says the same of the bias.
+	BorrowedBias bool `json:"borrowed_bias,omitempty" yaml:"borrowed_bias,omitempty"`
 	// In names the inputs and layers whose outputs this one reads, in order.
 	In []string `json:"in" yaml:"in,flow"`
 

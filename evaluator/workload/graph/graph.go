@@ -58,14 +58,10 @@ func (g *Graph) State(f number.Format, elements int64) {
 	g.stored[f] += max(elements, 1)
 }
 
-// NoteCounted notes that what a layer counts as stored, its weights or bias, is
-// there only when the model runs.
+// NoteCounted notes that the weights or biases of a layer are there only when the
+// model runs.
 func (g *Graph) NoteCounted(what, of string) {
-	how := "counted as if stored"
-	if what == "weights" {
-		how = "they come in as stored ones do, and are no parameters"
-	}
-	g.Notes = append(g.Notes, "the "+what+" of "+of+", computed at run time: "+how)
+	g.Notes = append(g.Notes, "the "+what+" of "+of+", computed at run time: they come in as stored ones do, and are no parameters")
 }
 
 // Stored returns the constant that one was made from.
@@ -161,7 +157,10 @@ type Node struct {
 	// WeightBits is the width of a weight, of operations that have weights.
 	WeightBits int64
 	// Weights is the tensor that they are, plus 1; 0 where nothing else can read it.
-	Weights int
+	// Recurrent is that of an RNN's states, and Biases that of the bias, likewise.
+	Weights, Recurrent, Biases int
+	// Part is which part of these tensors the operation has, where several share them.
+	Part int64
 	// Act is the activation that the file has fused already.
 	Act string
 	// Bias says that there is one bias per output channel.

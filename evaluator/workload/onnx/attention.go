@@ -387,7 +387,7 @@ func (n *node) matMulNBits() {
 	}
 	n.set(0, slices.Concat(x[:last], []int64{k}))
 	n.emit(graph.Node{
-		Op: graph.Dense, In: n.in[:1], Bias: n.has(5), WeightBits: cmp.Or(n.int("bits", 0), 4), Weights: n.in[1] + 1, ScaleBytes: n.bytes(2, 3, 4), // scales, zero points, groups of input channels
+		Op: graph.Dense, In: n.in[:1], Bias: n.has(5), Biases: n.held(5), WeightBits: cmp.Or(n.int("bits", 0), 4), Weights: n.in[1] + 1, ScaleBytes: n.bytes(2, 3, 4), // scales, zero points, groups of input channels
 		Dims: graph.Dims{M: graph.Elements(x) / c, K: k, C: c},
 	})
 }

@@ -216,7 +216,8 @@ func (n *node) weighted(node graph.Node, w, b int) {
 	node.WeightBits, node.Weights = n.bits(w), n.in[w]+1
 	n.storedAtRunTime("weights", w)
 	if node.Bias {
-		n.storedAtRunTime("bias", b)
+		node.Biases = n.in[b] + 1
+		n.storedAtRunTime("biases", b)
 	}
 	n.emit(node)
 }

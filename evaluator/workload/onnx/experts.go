@@ -57,10 +57,11 @@ func (n *node) experts(m mixture) {
 	}
 	read, each := graph.Experts(experts, chosen, tokens)
 	n.set(0, x)
-	product := func(suffix string, in, matrix int, k, c int64, bias bool, act string) int {
+	product := func(suffix string, in, matrix, bias int, k, c, part int64, act string) int {
 		out := n.inner(suffix, each, read*k)
 		n.emit(graph.Node{
-			Op: graph.Dense, In: []int{in}, Out: []int{out}, Bias: bias, Act: act, WeightBits: cmp.Or(m.bits, n.bits(m.up)),
+			Op: graph.Dense, In: []int{in}, Out: []int{out}, Bias: n.has(bias), Act: act, WeightBits: cmp.Or(m.bits, n.bits(m.up)),
+			Weights: n.held(matrix), Biases: n.held(bias), Part: part,
 			Dims: graph.Dims{N: read, M: each, K: k, C: c}, Idle: (experts - read) * k * c, ScaleBytes: n.blockScales(m, matrix, experts, k*c) * read,
 		})
 		return out
@@ -68,18 +69,18 @@ func (n *node) experts(m mixture) {
 	y := n.inner(".dispatch", each, read*width)
 	n.emit(graph.Node{Op: graph.Copy, Fn: "dispatch", In: n.in[:2], Out: []int{y}})
 	act, gated := n.expertActivation(), n.has(m.gate) || n.fused(m, experts, width, inner)
-	hidden := product(".up", y, m.up, inner, width, n.has(m.upBias), act)
+	hidden := product(".up", y, m.up, m.upBias, inner, width, 0, act)
 	if gated {
 		from, bias := m.up, m.upBias // gate and values in one matrix
 		if n.has(m.gate) {
 			from, bias = m.gate, m.gateBias
 		}
-		second := product(".gate", y, from, inner, width, n.has(bias), "")
+		second := product(".gate", y, from, bias, inner, width, 1, "")
 		both := n.inner(".gated", each, read*inner)
 		n.emit(graph.Node{Op: graph.Eltwise, Fn: "mul", In: []int{hidden, second}, Out: []int{both}})
 		hidden = both
 	}
-	down := product(".down", hidden, m.down, width, inner, n.has(m.downBias), "")
+	down := product(".down", hidden, m.down, m.downBias, width, inner, 0, "")
 	n.emit(graph.Node{Op: graph.Reduce, Fn: "sum", In: []int{down, n.in[1]}, Out: n.out[:1]})
 }
 

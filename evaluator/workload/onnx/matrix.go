@@ -20,7 +20,7 @@ func (n *node) gemm() {
 	product := graph.MatMulNode(n.g, d, n.in[0], n.in[second])
 	product.Act = n.fusedAct()
 	if product.Op == graph.Dense && (!n.has(bias) || n.g.Tensors[n.in[bias]].Const) {
-		product.Bias = n.has(bias)
+		product.Bias, product.Biases = n.has(bias), n.held(bias)
 		n.emit(product)
 		return
 	}
@@ -108,15 +108,18 @@ func (n *node) recur(cell string, gates int64, w, r []int64) {
 		}
 	}
 	n.storedAtRunTime("weights", 1, 2)
-	weights := 0
-	if !n.g.Tensors[n.in[1]].Const {
-		weights = n.in[1] + 1
-	}
 	n.cells(graph.Node{
-		Weights: weights,
-		Op:      graph.RNN, Fn: cell, In: in, Bias: n.has(3), WeightBits: n.bits(1),
+		Op: graph.RNN, Fn: cell, In: in, Bias: n.has(3), WeightBits: n.bits(1), Weights: n.in[1] + 1, Recurrent: n.in[2] + 1, Biases: n.held(3),
 		Dims: graph.Dims{N: batch, M: steps, K: units, C: x[2]},
 	}, directions)
+}
+
+// held returns the tensor that input i is, plus 1; 0 where there is none.
+func (n *node) held(i int) int {
+	if !n.has(i) {
+		return 0
+	}
+	return n.in[i] + 1
 }
 
 // cells emits one layer a direction, and what joins and picks their outputs.
@@ -128,7 +131,7 @@ func (n *node) cells(cell graph.Node, directions int64) {
 		if n.err != nil {
 			return
 		}
-		cell.Out = ends[i : i+1]
+		cell.Out, cell.Part = ends[i:i+1], i
 		n.emit(cell)
 	}
 	for i, t := range n.out {

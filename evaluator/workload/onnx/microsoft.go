@@ -132,6 +132,6 @@ func (n *node) gemmGelu() {
 	n.matMul()
 	if len(n.g.Nodes) > nodes {
 		last := &n.g.Nodes[len(n.g.Nodes)-1]
-		last.Act, last.Bias = "gelu", n.has(2)
+		last.Act, last.Bias, last.Biases = "gelu", n.has(2), n.held(2)
 	}
 }

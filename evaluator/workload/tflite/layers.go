@@ -50,7 +50,9 @@ func (o *operator) update(e entry) {
 // weighted fills in what convolutions and products share: the values at input
 // x, weights at input 1 and a bias at input b.
 func (o *operator) weighted(n graph.Node, x, b int) {
-	n.In, n.Bias = []int{o.in[x]}, o.has(b)
+	if n.In, n.Bias = []int{o.in[x]}, o.has(b); n.Bias {
+		n.Biases = o.in[b] + 1
+	}
 	o.product(n)
 }
 

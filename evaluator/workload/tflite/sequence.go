@@ -98,7 +98,7 @@ func (o *operator) cell(cell string, units, features int64, w int) graph.Node {
 	if s := o.shape(0); len(s) == 3 && s[0] > 0 && rows%s[0] == 0 {
 		d.N, d.M = s[0], rows/s[0]
 	}
-	return graph.Node{Op: graph.RNN, Fn: cell, Dims: d, In: o.in[:1], Bias: true, WeightBits: o.g.Tensors[o.in[w]].Bits}
+	return graph.Node{Op: graph.RNN, Fn: cell, Dims: d, In: o.in[:1], Bias: true, WeightBits: o.g.Tensors[o.in[w]].Bits, Weights: o.in[w] + 1}
 }
 
 // bothLSTM runs forward and backward: the weights of the second direction are 17
