@@ -184,6 +184,8 @@ func QueueHeader(m *message.Message) map[string]string {
 
 // QueueInfo is who works on a queue at this moment.
 type QueueInfo struct {
+	// Known: there is such a queue.
+	Known bool
 	// Asking is how many requests for work are open: workers with nothing to do.
 	Asking int
 	// Held messages are handed out and not answered, also those of a worker
@@ -205,11 +207,19 @@ type Bus interface {
 	// Queued reports whether a queue still holds a message on that subject,
 	// handed out or not: one that was acknowledged is gone.
 	Queued(ctx context.Context, subject string) (bool, error)
+	// Subjects lists the subjects that match the filter, all of one stream, and that
+	// a message is stored on, in alphabetical order.
+	Subjects(ctx context.Context, filter string) ([]string, error)
 	// Provision creates or updates the streams of the topology. The proposer
 	// does that; everyone else waits with Ready.
 	Provision(ctx context.Context) error
 	// ProvisionEvaluator creates the consumer of an evaluator's work.
 	ProvisionEvaluator(ctx context.Context, name string) error
+	// Evaluators lists whose work has a consumer, in alphabetical order.
+	Evaluators(ctx context.Context) ([]string, error)
+	// RemoveEvaluator removes the consumer of an evaluator's work, if there is one. Work
+	// that is queued stays, for the next one.
+	RemoveEvaluator(ctx context.Context, name string) error
 	// Ready waits until the streams exist.
 	Ready(ctx context.Context) error
 	// MaxPayload is the largest message, with its headers, that the bus and its

@@ -79,6 +79,8 @@ func Run(t *testing.T, factory Factory) {
 		"queue metadata":    testQueueMetadata,
 		"queue alive":       testQueueAlive,
 		"queue info":        testQueueInfo,
+		"queue removed":     testQueueRemoved,
+		"subjects":          testSubjects,
 		"commands":          testCommands,
 		"ready":             testReady,
 	}

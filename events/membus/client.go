@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -129,6 +131,59 @@ func (c *Client) ProvisionEvaluator(ctx context.Context, name string) error {
 	h.consumer("work."+name, "work."+name+".>", false)
 	h.announce()
 	return nil
+}
+
+// Evaluators lists whose work has a consumer.
+func (c *Client) Evaluators(ctx context.Context) (names []string, err error) {
+	if err := c.reach(ctx, c.hub.holds("work.>")); err != nil {
+		return nil, err
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	for topic := range c.hub.consumers {
+		if name, ok := strings.CutPrefix(topic, "work."); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// RemoveEvaluator removes the consumer of an evaluator's work.
+func (c *Client) RemoveEvaluator(ctx context.Context, name string) error {
+	if err := c.reach(ctx, c.hub.holds("work.>")); err != nil {
+		return err
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	if q := c.hub.consumers["work."+name]; q != nil {
+		delete(c.hub.consumers, "work."+name)
+		for _, it := range q.items {
+			it.orphan = true
+		}
+		q.wake()
+	}
+	return nil
+}
+
+// Subjects lists the subjects that a message is stored on.
+func (c *Client) Subjects(ctx context.Context, filter string) (found []string, err error) {
+	if err := c.reach(ctx, c.hub.holds(filter)); err != nil {
+		return nil, err
+	}
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	s, err := c.hub.streamFor(filter)
+	if err != nil {
+		return nil, err
+	}
+	for subject := range s.latest {
+		if events.MatchSubject(filter, subject) {
+			found = append(found, subject)
+		}
+	}
+	slices.Sort(found)
+	return found, nil
 }
 
 // Ready waits until the streams exist.

@@ -35,6 +35,8 @@ type item struct {
 	// was acknowledged stays for them.
 	extra int
 	acked bool
+	// orphan: its consumer was removed, and an answer counts for nothing.
+	orphan bool
 }
 
 // release makes the item available at the given time.

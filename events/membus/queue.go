@@ -168,7 +168,7 @@ func (c *Client) QueueInfo(ctx context.Context, topic string) (events.QueueInfo,
 	if q == nil {
 		return events.QueueInfo{}, nil
 	}
-	info := events.QueueInfo{Asking: len(q.asking)}
+	info := events.QueueInfo{Known: true, Asking: len(q.asking)}
 	now := time.Now()
 	for _, it := range q.items {
 		switch {

@@ -124,6 +124,9 @@ func (s *subscription) end(it *item, effect func(q *consumer, mine bool)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.held--
+	if it.orphan {
+		return
+	}
 	q := h.consumers[s.topic]
 	effect(q, it.holder == s)
 	if it.acked && it.extra == 0 && it.holder == nil {

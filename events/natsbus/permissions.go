@@ -150,6 +150,7 @@ func (g *granter) propose() {
 	g.take("cmd.>", commands)
 	g.take("dlq.>", forwarder)
 	g.ask("STREAM.MSG.GET.%s", "work.>")
+	g.ask("CONSUMER.LIST.%s", "work.>") // queues that nobody needs any more
 }
 
 // monitor allows to see what /healthz and the metrics of a process tell: the runs, who

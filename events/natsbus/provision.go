@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -220,6 +221,43 @@ func (b *Bus) ProvisionEvaluator(ctx context.Context, name string) error {
 	return nil
 }
 
+// Evaluators lists whose work has a consumer; see events.Bus.
+func (b *Bus) Evaluators(ctx context.Context) ([]string, error) {
+	stream, err := b.streamFor(workQueue + ".>")
+	if err != nil {
+		return nil, fmt.Errorf("evaluators: %w", err)
+	}
+	found, err := b.consumersOf(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("consumers of %s: %w", stream, err)
+	}
+	var names []string
+	for _, info := range found {
+		if name, ok := strings.CutPrefix(info.Config.Durable, evaluatorPrefix); ok {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// RemoveEvaluator removes the consumer ev-<name>; see events.Bus.
+func (b *Bus) RemoveEvaluator(ctx context.Context, name string) error {
+	r, err := b.defaultRoute(workQueue + "." + name)
+	if err == nil {
+		err = b.ask(ctx, "$JS.API.CONSUMER.DELETE."+r.stream+"."+r.durable, func(ctx context.Context, _ bool) error {
+			if err := b.js.DeleteConsumer(ctx, r.stream, r.durable); !errors.Is(err, jetstream.ErrConsumerNotFound) {
+				return err
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("remove the queue of evaluator %s: %w", name, err)
+	}
+	return nil
+}
+
 // route is where a queue's topic leads.
 type route struct {
 	stream, durable, filter string
@@ -283,9 +321,9 @@ func (b *Bus) refresh(ctx context.Context) error {
 	return nil
 }
 
-func (b *Bus) refreshStream(ctx context.Context, name string) error {
-	var found []*jetstream.ConsumerInfo
-	err := b.ask(ctx, anyOf(name), func(ctx context.Context, _ bool) error {
+// consumersOf lists the consumers of a stream.
+func (b *Bus) consumersOf(ctx context.Context, name string) (found []*jetstream.ConsumerInfo, err error) {
+	err = b.ask(ctx, anyOf(name), func(ctx context.Context, _ bool) error {
 		found = nil
 		stream, err := b.js.Stream(ctx, name)
 		if err != nil {
@@ -297,6 +335,11 @@ func (b *Bus) refreshStream(ctx context.Context, name string) error {
 		}
 		return list.Err()
 	})
+	return found, err
+}
+
+func (b *Bus) refreshStream(ctx context.Context, name string) error {
+	found, err := b.consumersOf(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -78,7 +78,7 @@ func (b *Bus) QueueInfo(ctx context.Context, topic string) (events.QueueInfo, er
 			return err
 		}
 		info := consumer.CachedInfo()
-		found = events.QueueInfo{Asking: info.NumWaiting, Held: info.NumAckPending, Ready: int(info.NumPending)}
+		found = events.QueueInfo{Known: true, Asking: info.NumWaiting, Held: info.NumAckPending, Ready: int(info.NumPending)}
 		return nil
 	})
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"iter"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -58,24 +59,50 @@ func (p port) Info(ctx context.Context, subject string) (events.StreamInfo, erro
 }
 
 func (p port) info(ctx context.Context, filters ...string) (*jetstream.StreamInfo, error) {
-	b := p.bus
-	name, err := b.streamFor(filters...)
+	name, err := p.bus.streamFor(filters...)
 	if err != nil {
 		return nil, err
 	}
-	var info *jetstream.StreamInfo
+	return p.bus.infoOf(ctx, name)
+}
+
+// infoOf asks who leads a stream for its state, with what opts add to it.
+func (b *Bus) infoOf(ctx context.Context, name string, opts ...jetstream.StreamInfoOpt) (info *jetstream.StreamInfo, err error) {
 	err = b.ask(ctx, infoSubject(name), func(ctx context.Context, _ bool) error {
 		stream, err := b.js.Stream(ctx, name)
 		if err != nil {
 			return err
 		}
 		info = stream.CachedInfo()
+		if len(opts) > 0 {
+			if info, err = stream.Info(ctx, opts...); err != nil {
+				return err
+			}
+		}
 		return leads(info)
 	})
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		err = fmt.Errorf("%w: %w", events.ErrNoStream, err)
 	}
 	return info, err
+}
+
+// Subjects lists the subjects that hold a message; see events.Bus.
+func (b *Bus) Subjects(ctx context.Context, filter string) ([]string, error) {
+	name, err := b.streamFor(filter)
+	if err != nil {
+		return nil, fmt.Errorf("subjects: %w", err)
+	}
+	info, err := b.infoOf(ctx, name, jetstream.WithSubjectFilter(b.subject(filter)))
+	if err != nil {
+		return nil, fmt.Errorf("subjects %s: %w", filter, err)
+	}
+	var found []string
+	for subject := range info.State.Subjects {
+		found = append(found, b.relative(subject))
+	}
+	slices.Sort(found)
+	return found, nil
 }
 
 // leaseTime is how long ago the leader of a stream may have heard of the others
