@@ -35,6 +35,10 @@ func (o *owner) lookForWork(ctx context.Context) error {
 		o.missed = nil
 		return nil
 	}
+	if err := o.seeToQueue(ctx); err != nil {
+		o.blind.Failed(o.log.Warn, "look at the queue", "error", err)
+		return nil
+	}
 	missed := map[string]bool{}
 	for _, item := range o.itemsInTurn() {
 		id, batch := item.id, item.batch
@@ -63,6 +67,20 @@ func (o *owner) lookForWork(ctx context.Context) error {
 	}
 	o.missed = missed
 	return nil
+}
+
+// seeToQueue makes the queue of the run's evaluator again where another proposer removed it
+// at the moment at which this run began to need it.
+func (o *owner) seeToQueue(ctx context.Context) error {
+	if !o.provisioned {
+		return nil
+	}
+	name := o.spec.Evaluator.Name
+	info, err := o.proposer.queues.look(ctx, o.proposer.Bus, name)
+	if err != nil || info.Known {
+		return err
+	}
+	return o.proposer.Bus.ProvisionEvaluator(ctx, name)
 }
 
 // sentItem is a work item that was sent and waits for its answer.

@@ -107,6 +107,9 @@ func (p *Proposer) Run(ctx context.Context) error {
 		}
 	}
 	p.wg.Go(func() { p.watchForRollback(ctx, before.Last) })
+	if p.Only == "" {
+		p.wg.Go(func() { p.watchQueues(ctx) })
+	}
 	commands, err := p.Bus.Queue(1).Subscribe(ctx, "cmd")
 	if err != nil {
 		return fmt.Errorf("subscribe to commands: %w", err)
@@ -138,9 +141,10 @@ func (p *Proposer) watch(ctx context.Context, from uint64) {
 			return
 		}
 		if name, run, kind, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
-			o := p.owner(ctx, messages.RunKey{Study: name, Run: run}, false)
+			key := messages.RunKey{Study: name, Run: run}
+			o := p.owner(ctx, key, false)
 			if kind == "accepted" {
-				p.belongs(o, ownerOf(m))
+				p.belongs(o, opened(key, m).who)
 			}
 			o.nudge()
 			o.waiting.Add(-1)
@@ -196,21 +200,26 @@ func (p *Proposer) at(point string) error {
 	return p.Failpoint(point)
 }
 
-// openRun is a run that has not ended, and whose it is.
+// openRun is a run that has not ended, whose it is, and who measures it.
 type openRun struct {
-	key messages.RunKey
-	who string
+	key            messages.RunKey
+	who, evaluator string
 }
 
-// ownerOf returns whose run an accepted event opens; "" where it says none.
-func ownerOf(m events.Message) string {
+// opened reads the accepted event of a run; what it does not say is "".
+func opened(key messages.RunKey, m events.Message) openRun {
 	var e struct {
 		Data struct {
 			Owner string `json:"owner"`
+			Spec  struct {
+				Evaluator struct {
+					Name string `json:"name"`
+				} `json:"evaluator"`
+			} `json:"spec"`
 		} `json:"data"`
 	}
 	_ = json.Unmarshal(m.Data, &e) // the run's owner says what is wrong with it
-	return e.Data.Owner
+	return openRun{key, e.Data.Owner, e.Data.Spec.Evaluator.Name}
 }
 
 // openRuns returns every run that has not ended, oldest first. An earlier run of a study
@@ -228,7 +237,7 @@ func openRuns(ctx context.Context, log events.Log) (open []openRun, err error) {
 		key := messages.RunKey{Study: s, Run: run}
 		switch kind {
 		case "accepted":
-			open = append(open, openRun{key, ownerOf(m)})
+			open = append(open, opened(key, m))
 		case "extended":
 			ended[key] = false
 		default:
