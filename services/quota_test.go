@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/ThreeDotsLabs/watermill/message"
+
 	"apollo/events"
 	"apollo/events/membus"
 	"apollo/services/client"
@@ -254,4 +256,59 @@ func TestQuotaOfBytesOfRequests(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
+
+// The requests of an owner that take long keep others waiting for a while, and no longer;
+// while nobody waits they are all carried out.
+func TestQuotaOfOwnersTime(t *testing.T) {
+	t.Parallel()
+	const takes, flood = 2 * time.Second, 40
+	slow := func(subject string) error {
+		if strings.HasPrefix(subject, "study.flood.") && strings.HasSuffix(subject, ".accepted") {
+			time.Sleep(takes)
+		}
+		return nil
+	}
+	for _, others := range []bool{false, true} {
+		t.Run(fmt.Sprintf("others wait %t", others), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSim(t, 1, membus.Faults{}, 0)
+				defer s.close()
+				s.start("proposer", func(b events.Bus) service {
+					return &proposer.Proposer{
+						Bus: faulty{Bus: b, appending: slow}, Catalog: toyCatalog(toy{}), Logger: silently,
+						Quota: proposer.Quota{OwnerTime: 10 * time.Second},
+					}
+				})
+				bus := s.hub.Client("user")
+				if err := bus.Ready(s.ctx); err != nil {
+					t.Fatal(err)
+				}
+				for i := range flood {
+					m := message.NewMessage(fmt.Sprint("flood", i), []byte(fresh(toyStudy("flood", 40, ""))))
+					if err := bus.Queue(1).Publish(events.OwnedSubject("ada", events.SubmitSubject("flood")), m); err != nil {
+						t.Fatal(err)
+					}
+				}
+				began := time.Now()
+				if others {
+					if err := ask(s, bus, "eve", "small", toyStudy("small", 40, "")); err != nil {
+						t.Fatal(err)
+					}
+					if took := time.Since(began); took > 10*time.Second+2*takes {
+						t.Errorf("eve waits %s behind the requests of ada", took)
+					}
+				}
+				time.Sleep(flood * takes * 2)
+				accepted, refused := len(s.log("study.flood.*.accepted")), s.log("rejected.flood")
+				if accepted+len(refused) != flood || others != (accepted < flood) {
+					t.Errorf("%d of %d requests are accepted and %d refused, although others wait: %t", accepted, flood, len(refused), others)
+				}
+				for _, r := range refused {
+					overLimit(t, &client.RejectedError{StudyRejected: r.(events.StudyRejected)}, proposer.QuotaOwnerTime)
+				}
+			})
+		})
+	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"math"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,6 +25,7 @@ func (f *quotaFlags) register(c *cobra.Command) {
 	c.Flags().IntVar(&f.quota.Studies, proposer.QuotaStudies, q.Studies, "largest `number` of unfinished studies of one owner")
 	c.Flags().StringVar(&f.bytes, proposer.QuotaStudyBytes, unit.Format(float64(q.StudyBytes), "B"), "largest `size` of a run's log and results on the bus")
 	cli.DurationVar(c.Flags(), &f.quota.RequestTime, proposer.QuotaRequestTime, q.RequestTime, "longest `time` that the check of one request may take")
+	cli.DurationVar(c.Flags(), &f.quota.OwnerTime, proposer.QuotaOwnerTime, q.OwnerTime, "longest `time` that the requests of one owner may take in a minute while those of others wait")
 }
 
 // read returns the limits.
@@ -40,8 +42,10 @@ func (f *quotaFlags) read() (proposer.Quota, error) {
 			return q, cli.Usagef("--%s %d: want a number of at least 1, or 0 for no limit", name, n)
 		}
 	}
-	if q.RequestTime < 0 {
-		return q, cli.Usagef("--%s %s: want a time, or 0 for no limit", proposer.QuotaRequestTime, q.RequestTime)
+	for name, d := range map[string]time.Duration{proposer.QuotaRequestTime: q.RequestTime, proposer.QuotaOwnerTime: q.OwnerTime} {
+		if d < 0 {
+			return q, cli.Usagef("--%s %s: want a time, or 0 for no limit", name, d)
+		}
 	}
 	return q, nil
 }

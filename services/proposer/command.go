@@ -28,8 +28,9 @@ const (
 // carryOut handles a command and acknowledges it when it is done, answered or
 // in the dead-letter stream; otherwise it comes again.
 func (p *Proposer) carryOut(ctx context.Context, msg *message.Message) {
-	c := commandIn(msg)
+	c, began := commandIn(msg), time.Now()
 	err := p.handle(ctx, c)
+	p.times.note(p.Quota.OwnerTime, c.owner, began, time.Now())
 	if err != nil && ctx.Err() == nil && !errors.Is(err, events.ErrUnreachable) && !errors.Is(err, events.ErrFull) && !errors.Is(err, errLogWentBack) {
 		if n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries)); n >= maxCommandTries {
 			err = p.deadLetter(ctx, c, err)
@@ -48,10 +49,13 @@ func (p *Proposer) carryOut(ctx context.Context, msg *message.Message) {
 // handle carries out one command. An error means that it must come again; what
 // is wrong with the command itself is answered and done.
 func (p *Proposer) handle(ctx context.Context, c command) error {
-	switch {
-	case c.bad != nil:
+	if c.bad != nil {
 		return p.deadLetter(ctx, c, c.bad)
-	case c.verb == "submit":
+	}
+	if mistake := p.overTime(ctx, &c, time.Now()); mistake != nil {
+		return p.reject(ctx, c, *mistake)
+	}
+	if c.verb == "submit" {
 		return p.submit(ctx, c)
 	}
 	return p.control(ctx, c)
@@ -211,20 +215,14 @@ func (p *Proposer) control(ctx context.Context, c command) error {
 }
 
 // find returns the named or the latest run of a study; run is "" for none.
-func (p *Proposer) find(ctx context.Context, name, run string) (messages.RunKey, error) {
-	if run == "" {
-		run = "*"
-	}
-	var key messages.RunKey
-	for m, err := range p.Bus.Log().Read(ctx, 0, events.StudySubject(name, run, "accepted")) {
-		if err != nil {
-			return key, fmt.Errorf("read the log: %w", err)
-		}
-		if s, r, _, ok := events.ParseStudySubject(m.Subject); ok {
-			key = messages.RunKey{Study: s, Run: r}
+func (p *Proposer) find(ctx context.Context, name, run string) (key messages.RunKey, err error) {
+	runs, err := p.accepted.list(ctx, p.Bus, name)
+	for _, r := range runs {
+		if run == "" || r.key.Run == run {
+			key = r.key
 		}
 	}
-	return key, nil
+	return key, err
 }
 
 // send hands a control to the run's owner and waits until it is carried out. An

@@ -10,7 +10,7 @@ import (
 
 // mayChange refuses a command of an owner about a study of somebody else. The
 // server binds the owner in the subject to who logs in.
-func (c *command) mayChange(earlier []events.StudyAccepted) *events.Mistake {
+func (c *command) mayChange(earlier []acceptedRun) *events.Mistake {
 	switch {
 	case c.owner == "":
 		return nil
@@ -20,30 +20,30 @@ func (c *command) mayChange(earlier []events.StudyAccepted) *events.Mistake {
 			Message: fmt.Sprintf("%q may only pause studies whose trials it cannot archive", c.owner),
 			Hint:    "ask as another owner",
 		}
-	case len(earlier) == 0 || earlier[len(earlier)-1].Owner == c.owner:
+	case len(earlier) == 0 || earlier[len(earlier)-1].owner == c.owner:
 		return nil
 	}
 	return notYours(c.owner, &earlier[len(earlier)-1])
 }
 
 // notYours is the refusal of what only the owner of a study may ask.
-func notYours(asks string, study *events.StudyAccepted) *events.Mistake {
+func notYours(asks string, study *acceptedRun) *events.Mistake {
 	whose := "of no owner"
-	if study.Owner != "" {
-		whose = "of " + study.Owner
+	if study.owner != "" {
+		whose = "of " + study.owner
 	}
 	return &events.Mistake{
 		Pointer: "/metadata/name", Code: "owner",
-		Message: fmt.Sprintf("study %q is %s, and the request comes from %s", study.Study, whose, asks),
+		Message: fmt.Sprintf("study %q is %s, and the request comes from %s", study.key.Study, whose, asks),
 		Hint:    "take another name, or ask its owner or an operator",
 	}
 }
 
 // newOwner is the command with the owner that the new run of a study gets: an
 // operator's fresh run stays with who had the study.
-func (c command) newOwner(earlier []events.StudyAccepted) command {
+func (c command) newOwner(earlier []acceptedRun) command {
 	if c.owner == "" && len(earlier) > 0 {
-		c.owner = earlier[len(earlier)-1].Owner
+		c.owner = earlier[len(earlier)-1].owner
 	}
 	return c
 }
@@ -54,7 +54,7 @@ func (p *Proposer) mayControl(ctx context.Context, c command, key messages.RunKe
 	if c.owner == "" || c.owner == events.ArchiverOwner && verb == "pause" {
 		return nil, nil
 	}
-	earlier, err := p.earlier(ctx, key.Study)
+	earlier, err := p.accepted.of(ctx, p.Bus, key.Study)
 	if err != nil {
 		return nil, err
 	}

@@ -79,6 +79,8 @@ type Proposer struct {
 	turns  turns
 
 	rejections rejections
+	accepted   acceptedRuns
+	times      ownerTimes
 }
 
 // Run works until ctx ends. It returns an error when the bus cannot be

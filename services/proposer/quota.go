@@ -33,6 +33,9 @@ type Quota struct {
 	// RequestTime is how long the check of one request may take: commands are
 	// carried out one after the other.
 	RequestTime time.Duration
+	// OwnerTime is how long the requests of one owner may take in a minute while those of
+	// others wait. Requests without an owner count as of one more.
+	OwnerTime time.Duration
 }
 
 // DefaultQuota returns the limits of a service for a group of people. All were
@@ -40,6 +43,7 @@ type Quota struct {
 func DefaultQuota() Quota {
 	return Quota{
 		Trials: events.MaxTrials, InFlight: 64 << 10, Levels: 128 << 10, Studies: 1000, StudyBytes: 16 << 30, RequestTime: 10 * time.Second,
+		OwnerTime: 10 * time.Second,
 	}
 }
 
@@ -51,6 +55,7 @@ const (
 	QuotaStudies     = "max-studies"
 	QuotaStudyBytes  = "max-study-bytes"
 	QuotaRequestTime = "max-request-time"
+	QuotaOwnerTime   = "max-owner-time"
 )
 
 // codeQuota is the code of a refusal because of a quota.
@@ -130,10 +135,9 @@ func (o *owner) whose() string {
 }
 
 // replaced is the run that a fresh one takes the place of.
-func replaced(earlier []events.StudyAccepted) (key messages.RunKey) {
+func replaced(earlier []acceptedRun) (key messages.RunKey) {
 	if len(earlier) > 0 {
-		last := &earlier[len(earlier)-1]
-		key = messages.RunKey{Study: last.Study, Run: last.Run}
+		key = earlier[len(earlier)-1].key
 	}
 	return key
 }

@@ -58,7 +58,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 			Hint:    "publish on " + events.SubmitSubject(spec.Study),
 		})
 	}
-	earlier, err := p.earlier(ctx, c.study)
+	earlier, err := p.accepted.of(ctx, p.Bus, c.study)
 	if err != nil {
 		return err
 	}
@@ -66,12 +66,15 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		return p.reject(ctx, c, *mistake)
 	}
 	key := messages.RunKey{Study: c.study, Run: runID(c)}
-	again := slices.IndexFunc(earlier, func(e events.StudyAccepted) bool { return e.Command == c.id })
+	again := slices.IndexFunc(earlier, func(e acceptedRun) bool { return e.command == c.id })
 	if again < 0 {
 		if mistake := checkMeasurer(&request, spec); mistake != nil {
 			return p.reject(ctx, c, *mistake)
 		}
-		if mistake := refuse(earlier, spec, request.Fresh); mistake != nil {
+		if mistake, err := p.refuse(ctx, earlier, spec, request.Fresh); err != nil || mistake != nil {
+			if err != nil {
+				return err
+			}
 			return p.reject(ctx, c, *mistake)
 		}
 		if mistake := p.Quota.spec(spec); mistake != nil {
@@ -113,7 +116,7 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		}
 		again = len(earlier)
 	} else {
-		key.Run = earlier[again].Run
+		key = earlier[again].key
 	}
 	// Also when it was accepted before: a crash may have come in between.
 	if err := p.supersede(ctx, earlier[:again], key); err != nil {
@@ -123,24 +126,6 @@ func (p *Proposer) submit(ctx context.Context, c command) error {
 		p.drive(ctx, key, c.newOwner(earlier[:again]).owner)
 	}
 	return nil
-}
-
-// earlier returns the accepted events of a study's runs, oldest first.
-func (p *Proposer) earlier(ctx context.Context, name string) ([]events.StudyAccepted, error) {
-	var out []events.StudyAccepted
-	for m, err := range p.Bus.Log().Read(ctx, 0, events.StudySubject(name, "*", "accepted")) {
-		if err != nil {
-			return nil, fmt.Errorf("read the log: %w", err)
-		}
-		_, payload, err := events.Decode(m.Data)
-		if err != nil {
-			return nil, fmt.Errorf("%s at %d: %w", m.Subject, m.Seq, err)
-		}
-		if e, ok := payload.(events.StudyAccepted); ok {
-			out = append(out, e)
-		}
-	}
-	return out, nil
 }
 
 // checkMeasurer refuses what a request says about who measures, where it cannot
@@ -197,19 +182,26 @@ func (p *Proposer) checkWebhooks(spec *events.Spec) *events.Mistake {
 }
 
 // refuse says why a study cannot start beside its earlier runs.
-func refuse(earlier []events.StudyAccepted, spec *events.Spec, fresh bool) *events.Mistake {
+func (p *Proposer) refuse(ctx context.Context, earlier []acceptedRun, spec *events.Spec, fresh bool) (*events.Mistake, error) {
 	if len(earlier) == 0 || fresh {
-		return nil
+		return nil, nil
 	}
 	last := earlier[len(earlier)-1]
-	if last.SpecSHA256 == events.SpecSHA256(spec) {
+	if last.sum == events.SpecSHA256(spec) {
 		return &events.Mistake{
 			Pointer: "/metadata/name", Code: "duplicate",
-			Message: fmt.Sprintf("study %q exists already, with the same content (run %s)", spec.Study, last.Run),
+			Message: fmt.Sprintf("study %q exists already, with the same content (run %s)", spec.Study, last.key.Run),
 			Hint:    "apollo study show " + spec.Study + " shows it; ask with fresh for a new run",
-		}
+		}, nil
 	}
-	return DifferentStudy(spec.Study, &last.Spec, spec)
+	have, _, err := readAccepted(ctx, p.Bus, events.StudySubject(last.key.Study, last.key.Run, "accepted"))
+	if err != nil {
+		return nil, err
+	}
+	if have == nil {
+		return nil, fmt.Errorf("run %s of %s was removed just now", last.key.Run, spec.Study)
+	}
+	return DifferentStudy(spec.Study, &have.Spec, spec), nil
 }
 
 // DifferentStudy is the refusal of a study whose name another one has: it
@@ -351,15 +343,15 @@ func (p *Proposer) accept(ctx context.Context, c command, key messages.RunKey, s
 }
 
 // supersede cancels the unfinished run before a fresh one.
-func (p *Proposer) supersede(ctx context.Context, earlier []events.StudyAccepted, by messages.RunKey) error {
+func (p *Proposer) supersede(ctx context.Context, earlier []acceptedRun, by messages.RunKey) error {
 	if len(earlier) == 0 {
 		return nil
 	}
-	last := earlier[len(earlier)-1]
+	last := earlier[len(earlier)-1].key
 	if view, err := client.ReadStudy(ctx, p.Bus.Log(), last.Study, last.Run); err == nil && view.State.Terminal() {
 		return nil
 	}
-	_, err := p.send(ctx, messages.RunKey{Study: last.Study, Run: last.Run}, &events.StudyControl{
+	_, err := p.send(ctx, last, &events.StudyControl{
 		Study: last.Study, Run: last.Run, ID: "superseded." + by.Run, Verb: "cancel",
 	})
 	return err

@@ -97,12 +97,12 @@ func (b *builder) nearlyLabel(n *node) bool {
 	if n.kind != numberKind && (n.kind != stringKind || !n.plain) {
 		return false
 	}
-	quoted := fmt.Sprintf("rite a label in quotes: %q.", clip(n.text))
+	quoted := func() string { return fmt.Sprintf("rite a label in quotes: %q.", clip(n.text)) }
 	switch q, err := unit.Parse(n.text); {
 	case unending(n.text), errors.Is(err, unit.ErrUnknown) && !strings.Contains(n.text, " "): // with a space it has a unit, a wrong one
-		b.addMistake(n, codeWrongType, "W"+quoted, "%q is no decimal number, and without quotes no label", clip(n.text))
+		b.addMistake(n, codeWrongType, "W"+quoted(), "%q is no decimal number, and without quotes no label", clip(n.text))
 	case err == nil && q.Unit.Dimension != unit.Dimensionless:
-		b.addMistake(n, codeDimension, fmt.Sprintf("Write unit: %s beside the parameter's name, or w%s", q.Unit.Symbol, quoted), "%q is %s, and the parameter has no unit", n.text, q.Unit.Dimension.Phrase())
+		b.addMistake(n, codeDimension, fmt.Sprintf("Write unit: %s beside the parameter's name, or w%s", q.Unit.Symbol, quoted()), "%q is %s, and the parameter has no unit", n.text, q.Unit.Dimension.Phrase())
 	default:
 		return false
 	}
