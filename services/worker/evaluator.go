@@ -291,7 +291,7 @@ func (e *Evaluator) measure(ctx context.Context, msg *message.Message, work *eve
 	if err := e.at("result.before"); err != nil {
 		return nil, err
 	}
-	stored := e.storing.begin(time.Now())
+	stored := e.storing.begin(events.PresentItem{Study: work.Study, Run: work.Run, Batch: work.Batch}, time.Now())
 	err = messages.RecordResult(ctx, e.Bus, e.Logger, "evaluator/"+e.Name, span.Header(), result)
 	if errors.Is(err, events.ErrTooLarge) || errors.Is(err, messages.ErrNoEvent) {
 		err = fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time

@@ -72,6 +72,14 @@ func (h *heldItems) hold(subject string) (done func(err error)) {
 	}
 }
 
+// has reports whether an item is in hand.
+func (h *heldItems) has(item events.PresentItem) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	_, held := h.items[item]
+	return held
+}
+
 // list returns the items in hand and those given back lately, in order.
 func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
 	h.mu.Lock()
@@ -106,11 +114,13 @@ type storing struct {
 	since           map[int]time.Time
 	failing, failed time.Time
 	why             error
+	// unstored are the items whose answers failed since then.
+	unstored map[events.PresentItem]bool
 }
 
-// begin notes that an answer is being stored, until the function that it returns is called
-// with what became of it.
-func (s *storing) begin(now time.Time) (done func(err error, now time.Time)) {
+// begin notes that the answer to an item is being stored, until the function that it
+// returns is called with what became of it.
+func (s *storing) begin(item events.PresentItem, now time.Time) (done func(err error, now time.Time)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.since == nil {
@@ -126,28 +136,33 @@ func (s *storing) begin(now time.Time) (done func(err error, now time.Time)) {
 		delete(s.since, key)
 		switch {
 		case err == nil:
-			s.failing, s.why = time.Time{}, nil
+			s.failing, s.why, s.unstored = time.Time{}, nil, nil
 			for k := range s.since {
 				s.since[k] = now // others wait since then: it takes something
 			}
 		case errors.Is(err, context.Canceled), errors.Is(err, errPoison):
 		case s.failing.IsZero():
-			s.failing = began
+			s.failing, s.unstored = began, map[events.PresentItem]bool{}
 			fallthrough
 		default:
-			s.failed, s.why = now, err
+			s.failed, s.why, s.unstored[item] = now, err, true
 		}
 	}
 }
 
-// stuck says that nothing was stored for a while, although something was to be. Of an item
-// that failed and does not come again, while none is in hand, somebody else stored the answer, or
-// its study has ended.
-func (s *storing) stuck(now time.Time, inHand int) string {
+// stuck says that nothing was stored for a while, although something was to be; inHand
+// reports whether the worker measures an item. Of one that failed and does not come again
+// somebody else stored the answer, or its study has ended: what else is measured meanwhile
+// says nothing of the server.
+func (s *storing) stuck(now time.Time, inHand func(events.PresentItem) bool) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if inHand == 0 && len(s.since) == 0 && now.Sub(s.failed) > returnedFor {
-		s.failing, s.why = time.Time{}, nil
+	comes := false
+	for item := range s.unstored {
+		comes = comes || inHand(item)
+	}
+	if !comes && len(s.since) == 0 && now.Sub(s.failed) > returnedFor {
+		s.failing, s.why, s.unstored = time.Time{}, nil, nil
 	}
 	first := s.failing
 	for _, t := range s.since {
@@ -203,7 +218,7 @@ func (e *Evaluator) presence() events.Presence {
 		Answered: e.answered.Load(), FailedAttempts: e.failed.Load(), UpSeconds: time.Since(e.began).Seconds(),
 	}
 	p.Items, p.Returned = e.hands.list(time.Now())
-	p.Stuck = e.storing.stuck(time.Now(), len(p.Items))
+	p.Stuck = e.storing.stuck(time.Now(), e.hands.has)
 	return p
 }
 
