@@ -15,7 +15,7 @@ import (
 
 const (
 	// FullHint is what to do about a full stream.
-	FullHint = "free disk space or remove ended studies with apollo study rm"
+	FullHint = "remove ended studies with apollo study rm; or free disk space and start the proposer again, which gives streams that were made small more room"
 	// TraceParent is the header of the W3C trace context: the one that travels
 	// from a request to every event that follows from it.
 	TraceParent = "traceparent"
