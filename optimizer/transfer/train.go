@@ -39,12 +39,13 @@ func (s *strategy) train(chosen []Method, seeds int) error {
 	return err
 }
 
-// read reads the sources.
+// read reads the sources. One that measured nothing is none: of designs that cannot run alone a
+// model says only to go far away from them, which costs a trial of every search.
 func (s *strategy) read() *training {
 	prior := s.problem.Prior[:min(len(s.problem.Prior), maxSources)]
 	l := &training{strategy: s, classes: Sources{Categorical: s.inputs.Categorical(), Workload: s.problem.Workload}}
 	for i := range prior {
-		if rows := s.rows(prior[i]); len(rows) > 0 {
+		if rows := s.rows(prior[i]); slices.ContainsFunc(rows, func(r row) bool { return len(r.values) > 0 }) {
 			l.rows = append(l.rows, rows)
 			l.source = append(l.source, i)
 		}

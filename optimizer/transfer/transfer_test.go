@@ -219,6 +219,29 @@ func TestUselessSourcesCostTheirSeedsAndSteerNothing(t *testing.T) {
 	}
 }
 
+// A source of which no design runs costs no trial, and its sources beside it count.
+func TestSourceThatMeasuredNothingIsNone(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	base := optimizer.GP{}
+	problem := optimizer.Problem{Space: s, Seed: 3}
+	alone, err := base.Start(problem)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := designs(t, alone, 12, bowl(4))
+	nothing := study(t, "nothing", s, func(space.Point) float64 { return math.NaN() })
+	problem.Prior = []optimizer.Task{nothing}
+	if got := designs(t, start(t, transfer.Algorithm{Base: base}, problem), 12, bowl(4)); !reflect.DeepEqual(got, want) {
+		t.Errorf("with a source that measured nothing the search is\n%v\nwant\n%v", got, want)
+	}
+	problem.Prior = []optimizer.Task{nothing, study(t, "related", s, bowl(3.5))}
+	origins, _ := drive(t, start(t, transfer.Algorithm{Base: base}, problem), 12, bowl(4))
+	if count(origins, "seed:related") == 0 {
+		t.Errorf("beside it a source that is right seeds nothing: %v", origins)
+	}
+}
+
 // A trial that is told twice counts once, also among those that sources proposed.
 func TestRepeatsChangeNothing(t *testing.T) {
 	t.Parallel()
