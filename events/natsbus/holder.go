@@ -18,6 +18,8 @@ type Holder struct {
 	Host string
 	// Command is what it was started as, without secrets.
 	Command string
+	// Brief says that it is a command that ends in a moment.
+	Brief bool
 }
 
 // HolderOf reads who has a data directory; ok is false when nobody wrote it
@@ -27,20 +29,26 @@ func HolderOf(dir string) (h Holder, ok bool) {
 	if err != nil {
 		return h, false
 	}
-	lines := strings.SplitN(strings.TrimSuffix(string(text), "\n"), "\n", 3)
+	lines := strings.SplitN(strings.TrimSuffix(string(text), "\n"), "\n", 4)
 	if len(lines) < 3 {
 		return h, false
 	}
 	pid, err := strconv.Atoi(lines[0])
-	return Holder{pid, lines[1], lines[2]}, err == nil && pid > 0
+	return Holder{pid, lines[1], lines[2], len(lines) > 3 && lines[3] == brief}, err == nil && pid > 0
 }
 
-// hold writes this process into the lock file. It is for people alone: a
-// directory that is full keeps nobody from starting.
-func hold(dir, command string) {
+// brief is the last line of the lock file of a command that ends in a moment.
+const brief = "brief"
+
+// hold writes this process into the lock file. A directory that is full keeps nobody
+// from starting.
+func hold(conf *ServerConfig) {
 	host, _ := os.Hostname()
-	text := fmt.Sprintf("%d\n%s\n%s\n", os.Getpid(), host, command)
-	_ = os.WriteFile(filepath.Join(dir, lockFile), []byte(text), 0o600)
+	text := fmt.Sprintf("%d\n%s\n%s\n", os.Getpid(), host, conf.Command)
+	if conf.Brief {
+		text += brief + "\n"
+	}
+	_ = os.WriteFile(filepath.Join(conf.Dir, lockFile), []byte(text), 0o600)
 }
 
 // String names the process.

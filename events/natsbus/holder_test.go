@@ -14,14 +14,14 @@ func TestHolder(t *testing.T) {
 	if h, known := HolderOf(dir); known {
 		t.Errorf("HolderOf() of a new directory = %v, want nobody", h)
 	}
-	server, err := StartServer(ServerConfig{Dir: dir, Command: "apollo run a.yaml"})
+	server, err := StartServer(ServerConfig{Dir: dir, Command: "apollo trial ask a", Brief: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer server.Shutdown()
 	h, known := HolderOf(dir)
-	if !known || h.PID != os.Getpid() || h.Stopped() || !strings.HasSuffix(h.String(), " (apollo run a.yaml)") {
-		t.Errorf("HolderOf() = %v, %t, stopped %t; want this process, which is not stopped", h, known, h.Stopped())
+	if !known || h.PID != os.Getpid() || h.Stopped() || !strings.HasSuffix(h.String(), " (apollo trial ask a)") || !h.Brief {
+		t.Errorf("HolderOf() = %v, %t, stopped %t; want this process, which is brief and not stopped", h, known, h.Stopped())
 	}
 	_, err = StartServer(ServerConfig{Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), h.String()) {

@@ -56,6 +56,9 @@ type ServerConfig struct {
 	// Command is what the process was started as, without secrets, for those
 	// who find the directory taken (HolderOf).
 	Command string
+	// Brief says that the process ends in a moment: who finds the directory taken had
+	// better wait than join a server that is gone at once.
+	Brief bool
 	// Logger gets the server's lines, at debug level and, when something is
 	// wrong, at warn level; nil means slog.Default().
 	Logger *slog.Logger
@@ -94,7 +97,7 @@ func StartServer(conf ServerConfig) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	hold(conf.Dir, conf.Command)
+	hold(&conf)
 	s := &Server{lock: lock, dir: conf.Dir}
 	if err := s.start(conf); err != nil {
 		_ = lock.Unlock()

@@ -19,6 +19,12 @@ func (a *app) holderStopped() bool {
 	return known && h.Stopped()
 }
 
+// holderBrief says whether the process that holds the data directory ends in a moment.
+func (a *app) holderBrief() bool {
+	h, known := natsbus.HolderOf(a.Data)
+	return known && h.Brief && !h.Stopped()
+}
+
 // heldError says who holds the data directory without answering, and what to
 // do about it.
 func (a *app) heldError(err error) error {

@@ -35,7 +35,7 @@ func (a *app) openManual(c *cobra.Command, name string) (m *manual, err error) {
 	r := &runner{app: a, command: c, file: name}
 	want := forWriting
 	if isStudyFile(name) {
-		want = forRunning
+		want = forMoment
 		if r.doc, err = a.readStudy(name, nil); err != nil {
 			return nil, err
 		}

@@ -58,6 +58,7 @@ func TestScripts(t *testing.T) {
 			"widestudy":   wideStudy,
 			"server":      startServer,
 			"stopserver":  stopServer,
+			"terminals":   terminals,
 			"freeze":      freeze,
 		},
 	})

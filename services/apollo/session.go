@@ -36,6 +36,8 @@ const (
 	forServer
 	// forRunning: the store is created and opened when no server runs.
 	forRunning
+	// forMoment: the same, by a command that ends as soon as it has said something.
+	forMoment
 )
 
 // session is a connection to a bus, with the embedded server when this process
@@ -153,6 +155,8 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 		url, token, there := natsbus.Attach(a.Data)
 		var err error
 		switch {
+		case there && want != forServer && time.Since(began) < holderWait && a.holderBrief():
+			// Its server goes with it, and what drives the study: this one's turn is next.
 		case there:
 			var s *session
 			if s, err = a.borrow(ctx, url, token, logger, heard, want); err == nil {
@@ -166,7 +170,7 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 			return nil, cli.Hinted(cli.ExitUnreachable, a.elsewhere("start one with `apollo up`, or name one with --nats"), fmt.Errorf("no server runs on %s", a.Data))
 		default:
 			var s *session
-			if s, err = ownSession(ctx, a.serverConfig(logger)); err == nil || !errors.Is(err, natsbus.ErrLocked) {
+			if s, err = ownSession(ctx, a.serverConfig(logger, want)); err == nil || !errors.Is(err, natsbus.ErrLocked) {
 				return s, err
 			}
 		}
@@ -183,8 +187,8 @@ func (a *app) openData(ctx context.Context, logger, heard *slog.Logger, want nee
 	}
 }
 
-func (a *app) serverConfig(logger *slog.Logger) natsbus.ServerConfig {
-	return natsbus.ServerConfig{Dir: a.Data, Token: rand.Text(), Command: a.commandLine(), Logger: logger}
+func (a *app) serverConfig(logger *slog.Logger, want need) natsbus.ServerConfig {
+	return natsbus.ServerConfig{Dir: a.Data, Token: rand.Text(), Command: a.commandLine(), Brief: want == forWriting || want == forMoment, Logger: logger}
 }
 
 // borrow connects to the server of the process that holds the data directory. When
@@ -194,7 +198,7 @@ func (a *app) borrow(ctx context.Context, url, token string, logger, heard *slog
 	heir := &heir{}
 	conf := natsbus.Config{URL: url, Token: token, Logger: heard, Dir: a.Data}
 	if want == forReading || want == forWriting {
-		conf.TakeOver = func() error { return heir.open(context.WithoutCancel(ctx), a.serverConfig(logger)) }
+		conf.TakeOver = func() error { return heir.open(context.WithoutCancel(ctx), a.serverConfig(logger, want)) }
 	}
 	s, err := connect(ctx, conf, false)
 	if err == nil {
