@@ -271,14 +271,17 @@ func TestTablesThatAreNone(t *testing.T) {
 	t.Parallel()
 	f := family(t, "mobilenet_v1")
 	for text, want := range map[string]string{
-		"":                                        "read the names of the columns: EOF",
+		"":                                        "the table is empty",
+		"widht,resolution,accuracy\n50,224,63\n":  `column "widht": did you mean the parameter "width"?`,
+		"width;resolution;accuracy\n50;224;63\n":  "columns are separated by commas",
+		"\xff\xfew\x00i\x00":                      "the table is in UTF-16, want UTF-8",
 		"width,top1\n100,70\n":                    `there is no column "accuracy"`,
 		"net,accuracy\n1,70\n":                    "no column is a parameter of mobilenet_v1",
 		"width,accuracy\n":                        "the table has no rows",
 		"width,accuracy\n100,70\n60,70\n":         `line 3: column "width" is "60", want one of [25 50 75 100]`,
 		"width,accuracy\n100,0.7\n50,170\n":       `line 3: column "accuracy" is "170", want an accuracy in percent`,
 		"width,accuracy\n100\n":                   "wrong number of fields",
-		"\x1f\x8bnothing":                         "unexpected EOF",
+		"\x1f\x8bnothing":                         "no whole file of gzip: unexpected EOF",
 		"width,Resolution,accuracy\n100,224,70\n": `column "Resolution": the parameter of mobilenet_v1 is called "resolution"`,
 		"width, width ,accuracy\n100,100,70\n":    `two columns are called "width"`,
 		"width,accuracy\n100,0.709\n50,0.637\n":   "it holds shares, want percent, as 70.9 for 0.709",

@@ -49,7 +49,7 @@ func Builtin(f *workload.Family, scale string) (*Known, error) {
 		}
 		k, err := b.read(f)
 		if err == nil && k.Scale != scale {
-			return nil, fmt.Errorf("the accuracies of %s that this build has are %s ones, and %s ones cannot be compared with them", f.Name, k.Scale, scale)
+			return nil, fmt.Errorf("the accuracies of %s that this build has are %s ones, and %s ones cannot be compared with them: want scale: %s, or a table or predictor of your own", f.Name, k.Scale, scale, k.Scale)
 		}
 		return k, err
 	}

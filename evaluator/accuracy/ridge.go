@@ -83,6 +83,22 @@ func (p *Predictor) layout() {
 	}
 }
 
+// Most is what no prediction of the networks that are not in the table is above, in percent.
+func (k *Known) Most() float64 {
+	p := k.predictor
+	if p == nil {
+		return math.Inf(1)
+	}
+	sum := p.Intercept
+	for i := range p.Params {
+		sum += slices.Max(p.Singles[p.at1[i]:p.at1[i+1]])
+	}
+	for i := 0; len(p.Pairs) > 0 && i+1 < len(p.at2); i++ {
+		sum += slices.Max(p.Pairs[p.at2[i]:p.at2[i+1]])
+	}
+	return sum
+}
+
 // knows are the levels of a parameter.
 func (p *Predictor) knows(param *workload.FamilyParam) []int64 {
 	for i := range p.Params {

@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"apollo/evaluator/workload"
+	"apollo/internal/nearest"
 )
 
 // maxRows bounds a table; it is what a parameter of a study can have as levels.
@@ -33,19 +34,25 @@ const maxTableBytes = 200 * maxRows
 func ReadTable(f *workload.Family, data []byte, column string) (*Known, error) {
 	if bytes.HasPrefix(data, []byte{0x1f, 0x8b}) { // RFC 1952
 		z, err := gzip.NewReader(bytes.NewReader(data))
-		if err != nil {
-			return nil, err
+		if err == nil {
+			data, err = io.ReadAll(io.LimitReader(z, maxTableBytes+1))
 		}
-		if data, err = io.ReadAll(io.LimitReader(z, maxTableBytes+1)); err != nil {
-			return nil, err
+		if err != nil {
+			return nil, fmt.Errorf("the table is no whole file of gzip: %w", err)
 		}
 	}
 	if len(data) > maxTableBytes {
 		return nil, fmt.Errorf("the table has more than %d bytes", maxTableBytes)
 	}
+	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
+		return nil, errors.New("the table is in UTF-16, want UTF-8")
+	}
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(data, []byte("\ufeff")))) // as spreadsheets begin CSV
 	r.ReuseRecord = true
 	header, err := r.Read()
+	if errors.Is(err, io.EOF) {
+		return nil, errors.New("the table is empty, want the names of the columns in its first line")
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the names of the columns: %w", err)
 	}
@@ -97,7 +104,10 @@ func columnsOf(f *workload.Family, header []string, column string) (at int, colu
 		names[i] = strings.TrimSpace(name)
 	}
 	column = strings.TrimSpace(column)
-	if at = slices.Index(names, column); at < 0 {
+	if at = slices.Index(names, column); at < 0 && len(names) == 1 && strings.ContainsAny(names[0], ";\t") {
+		return 0, nil, fmt.Errorf("columns are separated by commas, and the first line is %.80q", names[0])
+	}
+	if at < 0 {
 		return 0, nil, fmt.Errorf("there is no column %q, there are %q", column, names)
 	}
 	columns, found := slices.Repeat([]int{-1}, len(f.Params)), false
@@ -112,6 +122,17 @@ func columnsOf(f *workload.Family, header []string, column string) (at int, colu
 			default:
 				columns[i], found = k, true
 			}
+		}
+	}
+	var missing []string
+	for i, p := range f.Params {
+		if columns[i] < 0 {
+			missing = append(missing, p.Name)
+		}
+	}
+	for k, name := range names {
+		if near := nearest.Name(name, missing); k != at && !slices.Contains(columns, k) && near != "" {
+			return 0, nil, fmt.Errorf("column %.40q: did you mean the parameter %q? Without a column it is that of the family's own network; call the column otherwise if it is another", name, near)
 		}
 	}
 	if !found {

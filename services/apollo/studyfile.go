@@ -39,7 +39,15 @@ func (a *app) parseStudy(path string, src []byte, dir string, sets []string) (*s
 }
 
 func (a *app) studyOptions(dir string, sets []string) studyfile.Options {
-	return studyfile.Options{Sets: sets, Dir: dir, ReadFile: readModelFile, Describe: a.describeIn(dir), Slots: a.slots}
+	return studyfile.Options{Sets: sets, Dir: dir, ReadFile: readNamedFile, Describe: a.describeIn(dir), Slots: a.slots}
+}
+
+// readNamedFile reads a file that a study names.
+func readNamedFile(path string) ([]byte, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() { // opening a pipe waits for its writer
+		return nil, fmt.Errorf("%s is no regular file", path)
+	}
+	return readModelFile(path)
 }
 
 // mistaken shows the mistakes of a study file, and is the error of one that has some.

@@ -178,6 +178,9 @@ func (b *builder) accuracyFiles(n *node, read *events.Network) bool {
 		return false // reported: it is missing, or another
 	}
 	table, predictor := a.get("table"), a.get("predictor")
+	if column := a.get("column"); b.when(column != nil && table == nil, column, codeContradicts, "Name a table too, or remove it.", "a column is that of a table") {
+		return false
+	}
 	if table == nil && predictor == nil {
 		return true
 	}
@@ -240,6 +243,8 @@ func (b *builder) knownFiles(read *events.Network, a, table, predictor *node) (k
 		return nil, predictor, fmt.Errorf("the predictor is of family %s, the study searches %s", p.Family().Name, f.Name)
 	case p.Scale != read.Accuracies.Scale:
 		return nil, predictor, fmt.Errorf("the predictor is of %s accuracies, and the study's scale is %s: they cannot be compared", p.Scale, read.Accuracies.Scale)
+	case p.Most() <= 1:
+		return nil, predictor, fmt.Errorf("the predictor predicts at most %.2g percent: these are shares, want percent, as 70.9 for 0.709", p.Most())
 	case known == nil:
 		if read.Accuracies.Source == "" {
 			read.Accuracies.Source = p.Source

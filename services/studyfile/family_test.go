@@ -30,6 +30,7 @@ func accuracyFiles() map[string]string {
 		"lacks.csv":      "width,resolution,accuracy\n75,192,67\n50,128,57\n",
 		"predictor.json": `{"schema":"apollo.accuracy/v1","family":"mobilenet_v1","scale":"published","source":"mine","predictor":{"intercept":60,"interval":1.5,"params":[{"name":"width","values":[25,50,75,100]},{"name":"resolution","values":[128,160,192,224]}],"singles":[-9,-3,1,4,-3,-1,1,2]}}`,
 		"proxy.json":     `{"schema":"apollo.accuracy/v1","family":"mobilenet_v1","scale":"proxy","source":"mine","predictor":{"intercept":60,"interval":1.5,"params":[],"singles":[]}}`,
+		"shares.json":    `{"schema":"apollo.accuracy/v1","family":"mobilenet_v1","scale":"published","source":"mine","predictor":{"intercept":0.6,"interval":0.01,"params":[{"name":"width","values":[25,50,75,100]},{"name":"resolution","values":[128,160,192,224]}],"singles":[0,0.05,0.06,0.07,0,0.01,0.02,0.03]}}`,
 		"broken.json":    `{"schema":"apollo.accuracy/v1"}`,
 	}
 }
@@ -187,6 +188,9 @@ func TestMistakesInFamilies(t *testing.T) {
 		"the files and known both say what is known":                            known("scale: proxy, table: all.csv, known: {schema: apollo.accuracy/v1}"),
 		`the parameter "width" is that of the network, which the study searche`: ofFamily("{family: mobilenet_v1}", "{template: toy}", "{parameters: [{name: width, values: [1, 2]}]}", "spec:", "spec:\n  evaluator: {name: mine, metrics: [{name: latency, unit: s}]}"),
 		"only a template's own evaluator adds":                                  ofFamily("{family: mobilenet_v1, accuracies: {scale: published}}", "spec:", "spec:\n  evaluator: {name: mine, metrics: [{name: latency, unit: s}]}"),
+		"a column is that of a table":                                           known("scale: published, column: top5"),
+		"predicts at most 0.7 percent: these are shares":                        known("scale: published, predictor: shares.json"),
+		"cannot be compared with them: want scale: proxy":                       ofFamily("{family: accel_nasbench, accuracies: {scale: published}}"),
 		"names its source itself":                                               known("scale: published, source: mine"),
 		"these are proxy accuracies, and the study's scale is published":        known("scale: published, known: " + accuracyFiles()["proxy.json"]),
 		"there is no table: no network is measured":                             known("scale: proxy, only: measured, predictor: proxy.json"),
