@@ -707,6 +707,30 @@ def test_a_child_of_the_function_ends_as_it_would_elsewhere(tmp_path, capfd):
     assert "too hot\n" in said and "ZeroDivisionError" in said
 
 
+def test_a_run_without_a_best_says_why(tmp_path, monkeypatch):
+    def mine(x):
+        if x == 1:
+            apollo.infeasible("too_hot")
+        return {"r": x, "c": 3 - x}
+
+    evaluator = apollo.evaluator(metrics={"r": "", "c": ""})(mine)
+    monkeypatch.chdir(tmp_path)
+    with pytest.warns(UserWarning, match=r"study hot has no best: none of its 2 trials is feasible \(1 \w+, 1 \w+\)"):
+        assert apollo.Study("hot", space={"x": [1, 2]}, minimize="r", subject_to={"r": "<= 1"}, evaluator=evaluator, trials=2).run(workers=1).best is None
+    run = apollo.Study("two", space={"x": [2, 3]}, minimize=["r", "c"], evaluator=evaluator, trials=2).run(workers=1)
+    with pytest.warns(UserWarning, match="study two has several objectives and no best: front"):
+        assert run.best is None and len(run.front()) == 2
+    # Files are meant from the folder of whoever calls.
+    log = next(tmp_path.glob("apollo-data/trials/current/study=two/*/*.parquet")).relative_to(tmp_path)
+    for source in (log, str(log)):
+        study = apollo.Study(f"learns-{type(source).__name__.lower()}", space={"x": [2, 3]}, minimize="r", evaluator=evaluator, trials=1, learn_from=[source])
+        assert study.run(workers=1).answer["trials"] >= 1
+    (tmp_path / "net.yaml").write_text("no network")
+    with pytest.raises(apollo.StudyError) as e:
+        apollo.Study("net", space={"x": [2, 3]}, minimize="r", evaluator=evaluator, trials=1, networks=[{"file": "net.yaml"}]).run(workers=1)
+    assert "no such file" not in str(e.value)
+
+
 async def later(x):
     return x
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Optional
@@ -86,9 +87,17 @@ class Run:
     @property
     def best(self) -> Optional[Trial]:
         """The best feasible trial, or None. With several objectives use :meth:`front`."""
+        answer = self._answered()
+        if "front" in answer:
+            warnings.warn(f"study {self.study} has several objectives and no best: front() has the trials that no other one dominates", stacklevel=2)
+        return self._best_of(answer)
+
+    def _answered(self) -> Mapping[str, Any]:
+        return self.answer if self.answer.get("best") else self.show()
+
+    def _best_of(self, answer: Mapping[str, Any]) -> Optional[Trial]:
         if self._best:
             return self._best
-        answer = self.answer if self.answer.get("best") else self.show()
         best = answer.get("best")
         if not best:
             return None
@@ -159,12 +168,12 @@ class Run:
 
     def __repr__(self) -> str:
         """The study, its state and its best trial."""
-        return f"<Run of {self.study}: {self.state}, best {self.best}>"
+        return f"<Run of {self.study}: {self.state}, best {self._best_of(self._answered())}>"
 
     def _repr_html_(self) -> str:
         from html import escape
 
-        best = self.best
+        best = self._best_of(self._answered())
         rows = ""
         if best:
             cells = [(k, best.quantity(k)) for k in best.design] + [(k, f"{v:.6g}") for k, v in best.metrics.items()]

@@ -40,6 +40,7 @@ PYTHON = {  # words of apollo for its command line, and those for a function
     "start anew with --fresh": "start anew with run(fresh=True)",
     "answer each line as soon as it is read, with its id, and flush standard output; a slow simulator needs a larger --timeout": "a slow function needs a larger timeout= in @apollo.evaluator",
     "; write one line per design and flush it, or raise --timeout": "",
+    "; write one line per design and flush it, or raise spec.evaluator.timeout": ": if the design needs longer, raise timeout= of the evaluator",
     'describe yourself with "deterministic": false': "say deterministic=False in @apollo.evaluator",
 }
 
@@ -119,7 +120,7 @@ class Study:
         trials: int = 100,
         networks: Sequence[Union[str, Mapping[str, Any]]] = (),
         rules: Sequence[str] = (),
-        learn_from: Sequence[str] = (),
+        learn_from: Sequence[Union[str, os.PathLike[str]]] = (),
         seed: int = 1,
         algorithm: str = "default",
         parallelism: Optional[int] = None,
@@ -150,7 +151,7 @@ class Study:
         if rules:
             spec["space"]["rules"] = [{"id": f"rule-{i + 1}", "expr": expr} for i, expr in enumerate(rules)]
         if networks:
-            spec["workload"] = {"networks": [{"name": n} if isinstance(n, str) else dict(n) for n in networks]}
+            spec["workload"] = {"networks": [{"name": n} if isinstance(n, str) else here(n) for n in networks]}
         if evaluator and metrics:
             raise ValueError("the evaluator has its metrics: leave metrics out, or measure without an evaluator")
         if evaluator:
@@ -163,7 +164,8 @@ class Study:
                 raise TypeError(f'subject_to is {subject_to!r}, want a dict of metrics and bounds: {{"cost": "<= 1 mm2"}}')
             spec["constraints"] = [{"metric": metric, **bound(metric, text)} for metric, text in subject_to.items()]
         if learn_from:
-            spec["transfer"] = {"sources": [{"parquet": s} if s.endswith(".parquet") else {"study": s} for s in learn_from]}
+            sources = [os.fspath(s) for s in learn_from]
+            spec["transfer"] = {"sources": [{"parquet": os.path.abspath(s)} if s.endswith(".parquet") else {"study": s} for s in sources]}
         spec["algorithm"] = {"name": algorithm}
         spec["budget"] = {"trials": trials}
         if early_stop is not False:
@@ -306,9 +308,12 @@ class Study:
             last = [t for t in run.list_trials() if t.outcome == "failed"][-1]
             warnings.warn(
                 f"study {self.name} has no best: none of its {shown['trials']} trials was measured, {shown['failed']} failed, "
-                f"the last one with {(last.reason or {}).get('message', 'no reason')}",
+                f"the last one with {in_python((last.reason or {}).get('message', 'no reason'))}",
                 stacklevel=4,
             )
+        elif not shown["feasible"] and shown["trials"]:
+            why = ", ".join(f"{reason['trials']} {reason['code']}" for reason in shown.get("infeasible_reasons") or ())
+            warnings.warn(f"study {self.name} has no best: none of its {shown['trials']} trials is feasible{why and f' ({why})'}", stacklevel=4)
         for text in (shown.get("noise") or {}).get("warnings", ()):
             warnings.warn(f"study {self.name}: {in_python(text)}", stacklevel=4)
         identity = shown.get("identity") or {}
@@ -476,6 +481,14 @@ class Study:
     def __repr__(self) -> str:
         """The name."""
         return f"Study({self.name!r})"
+
+
+def here(network: Mapping[str, Any]) -> dict[str, Any]:
+    """A network as a study file has it. Its file is meant from the current folder, which is not that of the study file."""
+    said = dict(network)
+    if said.get("file"):
+        said["file"] = os.path.abspath(said["file"])
+    return said
 
 
 def in_python(text: str) -> str:
