@@ -23,23 +23,32 @@ type Feature struct {
 	Terms []Term
 }
 
-// Term is Scale times the parameters Times, divided by the parameters Over.
+// Term is Scale times the parameters Times, divided by the parameters Over, and 0
+// where a condition does not hold.
 type Term struct {
 	// Scale is a conversion of units, above 0; 0 means 1.
 	Scale float64
 	// Times and Over name numeric parameters; a name may come twice.
 	Times, Over []string
+	// Where are the conditions; all must hold.
+	Where []Condition
+}
+
+// Condition is that a categorical parameter has one of some labels.
+type Condition struct {
+	Param  string
+	Labels []string
 }
 
 // Ratio is a feature of one term.
 func Ratio(name, unit string, scale float64, times, over []string) Feature {
-	return Feature{name, unit, []Term{{scale, times, over}}}
+	return Feature{name, unit, []Term{{Scale: scale, Times: times, Over: over}}}
 }
 
 // LogFeatures returns a function that appends to dst the natural logarithm of
 // each feature of a design, which has one value per parameter. A feature that
 // is not positive there has no logarithm and gives NaN. The error names the
-// feature, and the parameter that is missing or not a number.
+// feature, and the parameter that is missing, or is a number or none where the other is wanted.
 func LogFeatures(features []Feature, params []space.Param) (func(dst []float64, design []space.Value) []float64, error) {
 	sums := make([][]boundTerm, len(features))
 	for i, f := range features {
@@ -78,6 +87,12 @@ func logarithm(x float64) float64 {
 type boundTerm struct {
 	scale       float64
 	times, over []int
+	where       []boundCondition
+}
+
+type boundCondition struct {
+	at     int
+	labels map[string]bool
 }
 
 func (t Term) bind(params []space.Param) (boundTerm, error) {
@@ -97,10 +112,26 @@ func (t Term) bind(params []space.Param) (boundTerm, error) {
 			*list.into = append(*list.into, at)
 		}
 	}
+	for _, w := range t.Where {
+		at := slices.IndexFunc(params, func(p space.Param) bool { return p.Name == w.Param })
+		if at < 0 || !params[at].Categorical() {
+			return boundTerm{}, fmt.Errorf("there is no categorical parameter %s", w.Param)
+		}
+		labels := make(map[string]bool, len(w.Labels))
+		for _, l := range w.Labels {
+			labels[l] = true
+		}
+		b.where = append(b.where, boundCondition{at, labels})
+	}
 	return b, nil
 }
 
 func (t *boundTerm) of(design []space.Value) float64 {
+	for i := range t.where {
+		if w := &t.where[i]; !w.labels[design[w.at].Label] {
+			return 0
+		}
+	}
 	v := t.scale
 	for _, i := range t.times {
 		v *= design[i].Num

@@ -23,6 +23,11 @@ func TestLogFeatures(t *testing.T) {
 		{Name: "square", Terms: []evaluator.Term{{Times: []string{"rows", "rows"}}}},
 		{Name: "share", Unit: "B", Terms: []evaluator.Term{{Scale: 2, Times: []string{"buffer"}, Over: []string{"rows"}}}},
 		{Name: "sum", Terms: []evaluator.Term{{Times: []string{"buffer"}}, {Scale: 3, Times: []string{"rows"}}}},
+		{Name: "by_mode", Terms: []evaluator.Term{
+			{Times: []string{"buffer"}, Where: []evaluator.Condition{{Param: "mode", Labels: []string{"a"}}}},
+			{Scale: 5, Where: []evaluator.Condition{{Param: "mode", Labels: []string{"b", "c"}}}},
+			{Scale: 7, Where: []evaluator.Condition{{Param: "mode", Labels: []string{"b"}}, {Param: "mode", Labels: []string{"a"}}}},
+		}},
 	}, params())
 	if err != nil {
 		t.Fatal(err)
@@ -31,9 +36,9 @@ func TestLogFeatures(t *testing.T) {
 		rows float64
 		want []float64
 	}{
-		{4, []float64{math.Log(16), math.Log(16), math.Log(44)}},
-		{0, []float64{math.NaN(), math.Inf(1), math.Log(32)}},
-		{-1, []float64{0, math.NaN(), math.Log(29)}},
+		{4, []float64{math.Log(16), math.Log(16), math.Log(44), math.Log(5)}},
+		{0, []float64{math.NaN(), math.Inf(1), math.Log(32), math.Log(5)}},
+		{-1, []float64{0, math.NaN(), math.Log(29), math.Log(5)}},
 	} {
 		got := of([]float64{7}, []space.Value{{Num: c.rows}, {Label: "b"}, {Num: 32}})
 		if got[0] != 7 || len(got) != 1+len(c.want) {
@@ -56,6 +61,10 @@ func TestLogFeaturesExplainsMistakes(t *testing.T) {
 		{evaluator.Feature{Name: "none"}, "feature none: there is no term"},
 		{evaluator.Feature{Name: "typo", Terms: []evaluator.Term{{Over: []string{"row"}}}}, "feature typo: there is no numeric parameter row"},
 		{evaluator.Feature{Name: "label", Terms: []evaluator.Term{{Times: []string{"mode"}}}}, "feature label: there is no numeric parameter mode"},
+		{
+			evaluator.Feature{Name: "number", Terms: []evaluator.Term{{Where: []evaluator.Condition{{Param: "rows", Labels: []string{"4"}}}}}},
+			"feature number: there is no categorical parameter rows",
+		},
 	} {
 		if _, err := evaluator.LogFeatures([]evaluator.Feature{c.feature}, params()); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want an error with %q", c.feature.Name, err, c.want)

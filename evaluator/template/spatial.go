@@ -78,6 +78,7 @@ func spatialIn(orders [][model.Dims]model.Dim) Spec {
 			spatialPreset("shidiannao_like", "Output rows by output columns, after ShiDianNao: 8 x 8 units.", "P+Q", 8, 8, 128, 256*kib, 64, 8e9, 0),
 			spatialPreset("tpu_like", "Rows of a matrix product by its columns, after the first TPU: 256 x 256 units.", "CRS+K", 256, 256, 32, 4096*kib, 256, 32e9, 0),
 		},
+		Features:     spatialFeatures(),
 		ClockHz:      1e9,
 		NetworkBytes: 1,
 		Wires:        true,
@@ -168,27 +169,42 @@ type arrayAxis struct {
 
 // axesOf reads the axes of a design.
 func axesOf(v []int64) []arrayAxis {
-	var list []arrayAxis
-	for i, letters := range strings.Split(axisLabels()[v[spatialAxes]], "+") {
-		a := arrayAxis{units: v[spatialX+i]}
-		positions := 0
-		for _, d := range axisDims {
-			if !strings.Contains(letters, d.String()) {
-				continue
-			}
-			a.dims = append(a.dims, d)
+	list := slices.Clone(labelAxes()[v[spatialAxes]])
+	for i := range list {
+		a := &list[i]
+		a.units = v[spatialX+i]
+		for _, d := range a.dims {
 			if d == model.C && v[spatialSums] == 1 || d == model.K && v[spatialOutputs] == 1 {
 				a.groups = append(a.groups, d)
 			}
-			if overlapping(d) {
-				positions++
-			}
 		}
-		a.linked = positions == 1
-		list = append(list, a)
 	}
 	return list
 }
+
+// labelAxes are the axes of each label. A search reads those of a thousand designs for each that it proposes.
+var labelAxes = sync.OnceValue(func() (all [][]arrayAxis) {
+	for _, label := range axisLabels() {
+		var list []arrayAxis
+		for letters := range strings.SplitSeq(label, "+") {
+			var a arrayAxis
+			positions := 0
+			for _, d := range axisDims {
+				if !strings.Contains(letters, d.String()) {
+					continue
+				}
+				a.dims = append(a.dims, d)
+				if overlapping(d) {
+					positions++
+				}
+			}
+			a.linked = positions == 1
+			list = append(list, a)
+		}
+		all = append(all, list)
+	}
+	return all
+})
 
 // overlapping reports whether windows of neighbours along a loop have inputs in common.
 func overlapping(d model.Dim) bool {

@@ -40,6 +40,37 @@ func TestAxesAreSets(t *testing.T) {
 	}
 }
 
+// Features say of a design what its axes say: the units, and the lanes of loops and of groups.
+func TestFeaturesOfAxes(t *testing.T) {
+	t.Parallel()
+	tm := spatialSpec().template().Template()
+	of, err := evaluator.LogFeatures(tm.Features, tm.Params)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		axes, sums, outputs string
+		want                map[string]float64
+	}{
+		{"C+K", "idle", "groups", map[string]float64{"units": 42, "lanes_c": 6, "lanes_k": 7, "lanes_of_groups": 7}},
+		{"C+K", "groups", "groups", map[string]float64{"units": 42, "lanes_of_groups": 42}},
+		{"CRS+K", "idle", "idle", map[string]float64{"units": 42, "lanes_c": 6, "lanes_r": 6, "lanes_s": 6, "lanes_k": 7, "lanes_of_groups": 6}},
+		{"G+K+P", "idle", "idle", map[string]float64{"units": 126, "lanes_g": 6, "lanes_k": 7, "lanes_p": 3, "lanes_q": 1, "lanes_of_groups": 18}},
+		{"K", "idle", "idle", map[string]float64{"units": 6, "lanes_k": 6, "lanes_c": 1, "lanes_of_groups": 1}},
+	} {
+		design := slices.Clone(tm.Baseline)
+		design[spatialAxes].Label, design[spatialSums].Label, design[spatialOutputs].Label = c.axes, c.sums, c.outputs
+		design[spatialX].Num, design[spatialY].Num, design[spatialZ].Num = 6, 7, 3
+		got := of(nil, design)
+		for name, want := range c.want {
+			at := slices.IndexFunc(tm.Features, func(f evaluator.Feature) bool { return f.Name == name })
+			if math.Abs(math.Exp(got[at])-want) > 1e-9 {
+				t.Errorf("%s, sums %s, outputs %s: %s is %v, want %v", c.axes, c.sums, c.outputs, name, math.Exp(got[at]), want)
+			}
+		}
+	}
+}
+
 // Ten output channels and nine rows on sixteen lanes: five and three take six steps. More of the first leave one row
 // at a time, and nine rows one channel.
 func TestLanesAreShared(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,6 +119,16 @@ func TestFeatures(t *testing.T) {
 				t.Errorf("%s: feature %s exists twice", tm.Name, f.Name)
 			}
 			names[f.Name] = true
+			for _, term := range f.Terms {
+				for _, c := range term.Where {
+					at := slices.IndexFunc(tm.Params, func(p space.Param) bool { return p.Name == c.Param })
+					for _, l := range c.Labels {
+						if at < 0 || !slices.Contains(tm.Params[at].Labels, l) {
+							t.Errorf("%s: feature %s has a term for %s = %s, which no design has", tm.Name, f.Name, c.Param, l)
+						}
+					}
+				}
+			}
 		}
 		rng := rand.New(rand.NewPCG(4, 0))
 		first := of(nil, tm.Baseline)

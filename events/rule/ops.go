@@ -222,6 +222,7 @@ func (c *compiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode) (op
 	o := operand{constant: x.constant}
 	var numbers []number
 	var texts []text
+	labels := map[string]bool{} // of the texts that are constants
 	for _, e := range list.Nodes {
 		y, err := c.compile(e)
 		if err != nil {
@@ -235,7 +236,9 @@ func (c *compiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode) (op
 			if err := c.checkLabels(n, x, y); err != nil {
 				return o, err
 			}
-			texts = append(texts, y.text)
+			if texts = append(texts, y.text); y.constant {
+				labels[y.text(nil)] = true
+			}
 		default:
 			return o, mistake(e, "the list holds %s, on the left of \"in\" is %s", y.kind(), x.kind())
 		}
@@ -244,7 +247,11 @@ func (c *compiler) inList(n *ast.BinaryNode, x operand, list *ast.ArrayNode) (op
 	case x.number != nil:
 		o.test = numberInList(x.number, numbers)
 	case x.text != nil:
-		o.test = textInList(x.text, texts)
+		if len(labels) == len(texts) && !labels[IdleLabel] {
+			o.test = textInSet(x.text, labels)
+		} else {
+			o.test = textInList(x.text, texts)
+		}
 	default:
 		return o, mistake(n, "\"in\" does not apply to %s", x.kind())
 	}
@@ -271,6 +278,19 @@ func numberInList(x number, list []number) Test {
 			}
 		}
 		return found
+	}
+}
+
+// textInSet is textInList for constants: conditions may name a hundred labels.
+func textInSet(x text, set map[string]bool) Test {
+	return func(d []space.Value) Verdict {
+		switch v := x(d); {
+		case v == IdleLabel:
+			return idle
+		case set[v]:
+			return Yes
+		}
+		return No
 	}
 }
 

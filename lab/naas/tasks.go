@@ -234,7 +234,7 @@ func newTask(c *chip, n *network, variant string) (bench.Task, error) {
 		s.Parameters = append(s.Parameters, events.Parameter{Name: p.Name, Unit: p.Unit, Values: p.Values, Labels: p.Labels, When: t.When[i]})
 	}
 	return bench.Task{
-		Name: taskName(c, n, variant), Family: n.name, Split: bench.Test, Spec: s, Baseline: c.design(),
+		Name: taskName(c, n, variant), Family: n.name, Split: bench.Test, Spec: s, Features: t.Features, Baseline: c.design(),
 		Evaluator: &lazy{backend: t.Backend, task: evaluator.Task{Params: params, Networks: []evaluator.Network{net}, MapperGoal: evaluator.MapEnergyDelay}},
 	}, nil
 }

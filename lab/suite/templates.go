@@ -156,6 +156,10 @@ func prefixed(f evaluator.Feature, prefix string) evaluator.Feature {
 	terms := slices.Clone(f.Terms)
 	for i := range terms {
 		terms[i].Times, terms[i].Over = rename(terms[i].Times), rename(terms[i].Over)
+		terms[i].Where = slices.Clone(terms[i].Where)
+		for k := range terms[i].Where {
+			terms[i].Where[k].Param = prefix + terms[i].Where[k].Param
+		}
 	}
 	f.Name, f.Terms = prefix+f.Name, terms
 	return f
