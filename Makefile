@@ -10,6 +10,7 @@ PYTHON     ?= python3
 KILLS      ?= 200
 FREEZES    ?= 50
 STUDIES    ?= 1000
+MACHINES_TRIALS ?= 120
 SEEDS      ?= 2000
 PLATFORMS  ?= linux/arm64 darwin/arm64
 SIM_TESTS  := '^(TestStudyIsTheSameUnderFaultsAndKills|TestOnlyTheAskedEvaluatorMeasures|TestBusOlderThanTheArchive|TestArchiverLosesAndDoublesNothing)$$'
@@ -40,7 +41,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster many faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster machines many faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -158,6 +159,9 @@ chaos: ## kill real processes KILLS (200) times and compare with an undisturbed 
 chaos-cluster: ## freeze (FREEZES, 50) and kill (KILLS, 200) the servers of a cluster and its services
 	APOLLO_CHAOS_KILLS=$(KILLS) APOLLO_CHAOS_FREEZES=$(FREEZES) $(GO) test -count=1 -timeout 120m -v -run 'ChaosCluster$$' ./tests/chaos
 	APOLLO_REPLICATED=1 $(GO) test -count=1 -timeout 60m -run 'TestConformanceReplicated$$' ./events/natsbus
+
+machines: ## two workers as on two machines: a program that crashes and hangs measures MACHINES_TRIALS (120) trials, and the workers are killed and frozen
+	APOLLO_MACHINES_TRIALS=$(MACHINES_TRIALS) $(GO) test -count=1 -timeout 60m -v -run 'TestTwoMachines$$' ./tests/chaos
 
 many: ## run STUDIES (1000) small studies at once, and say what memory and CPU time each role took
 	APOLLO_MANY_STUDIES=$(STUDIES) $(GO) test -count=1 -timeout 60m -v -run 'TestManyStudies$$' ./tests/chaos

@@ -9,7 +9,7 @@ import (
 )
 
 // clientPackages are what the tests of the Python package need besides it.
-var clientPackages = []string{"pytest", "mypy", "pandas", "optuna", "nbclient", "ipykernel"}
+var clientPackages = []string{"pytest", "mypy", "pandas", "optuna", "nbclient", "ipykernel", "hatchling"}
 
 // clientPython returns the interpreter of a fresh environment with the wheel of the
 // Python package, which carries this build's binary. The test is skipped where the

@@ -7,6 +7,11 @@
     >>> study.run().best
 """
 
+import sys as _sys
+
+if _sys.platform == "win32":
+    raise ImportError("apollo forks the processes that measure, which Windows cannot: use it in WSL, the Linux of Windows")
+
 from ._asktell import Asked, AskTell
 from ._binary import ApolloError, binary
 from ._design import Design, design
