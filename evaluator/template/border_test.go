@@ -343,6 +343,10 @@ func TestOrderOfLayers(t *testing.T) {
 		for _, part := range []string{"program", "spills"} {
 			free += max(old.Crossing.Of(part), now.Crossing.Of(part)) // another order may use another part of the array
 		}
+		if moved(was.Layers, is.Layers) {
+			// The part of the array that it had would spill what waits: out and back.
+			free += 2 * waits(b)
+		}
 		if len(now.Crossing) == 0 {
 			free = 0 // nothing hides, nothing spills
 		}
@@ -528,6 +532,16 @@ func crossing(w *workload.Workload) (bytes int64) {
 		if id := w.Layers[i].ID; !seen[id] {
 			count(owner[id])
 		}
+	}
+	return bytes
+}
+
+// waits returns the bytes that begin to wait for a later layer, over all layers.
+func waits(w *workload.Workload) (bytes int64) {
+	before := int64(0)
+	for _, l := range w.Lives() {
+		bytes += max(l.Waiting-before, 0)
+		before = l.Waiting
 	}
 	return bytes
 }
