@@ -33,7 +33,7 @@ func (s Spread) deep(halfCycles int64) Spread {
 }
 
 // fixed returns the array's fill and drain per tile for a mapping, in cycles: on the alternative
-// with the least of those that spread its loops.
+// with the least of those that spread its loops, MaxInt64 where there is none.
 func (l *loops) fixed(m *model.Mapping) int64 {
 	var shared [maxShares]share
 	count := sharesOf(m, l.arch.Levels, &shared)

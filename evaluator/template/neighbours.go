@@ -52,6 +52,8 @@ func (s *search) neighbours() {
 	s.turn()
 	s.shifts()
 	s.resize()
+	s.stream()
+	s.partsNearby()
 	for _, d := range [...]model.Dim{model.R, model.S} {
 		if s.divides(d) {
 			for a := range model.Dims {
@@ -79,31 +81,122 @@ func (s *search) turn() {
 		return
 	}
 	s.m = s.best.m
-	order := &s.m.Loops[0].Order
-	p, q := slices.Index(order[:], model.P), slices.Index(order[:], model.Q)
-	order[p], order[q] = order[q], order[p]
+	s.turned()
 	s.attempt(s.bestFixed)
 }
 
-// resize tries all numbers of rows and columns of a grid up to twice those of the best mapping, where a tile
-// has a part of them: the search halves grids, and a tile between two halves may fit better. For time alone that
-// hardly finds anything.
+// turned lets the loops off chip over rows and columns of the mapping that is tried change places.
+func (s *search) turned() {
+	order := &s.m.Loops[0].Order
+	p, q := slices.Index(order[:], model.P), slices.Index(order[:], model.Q)
+	order[p], order[q] = order[q], order[p]
+}
+
+// resize tries rows and columns of a grid that is used in part, between half and twice those of the best mapping,
+// both at once, with the pixels that an element has of its own and without, and tiles that slide along either: the
+// search halves grids, and a tile between two halves may fit better. For time alone that hardly finds anything, and takes a
+// quarter of the search.
 func (s *search) resize() {
+	i := s.l.window - 1
+	if s.l.window == 0 || s.saving || !s.partly(i) {
+		return
+	}
+	alone := s.best.m
+	alone.Loops[s.l.inner].Temporal[model.P], alone.Loops[s.l.inner].Temporal[model.Q] = 1, 1
+	for n, from := range [...]model.Mapping{s.best.m, alone} {
+		if n > 0 && from.Loops[s.l.inner] == s.best.m.Loops[s.l.inner] {
+			return
+		}
+		for rows := s.halved(&from, i, model.P); rows > 0; rows = s.beyond(&from, i, model.P, rows) {
+			for columns := s.halved(&from, i, model.Q); columns > 0; columns = s.beyond(&from, i, model.Q, columns) {
+				s.m = from
+				s.m.Loops[i].Spatial[model.P], s.m.Loops[i].Spatial[model.Q] = rows, columns
+				s.cover(model.P)
+				s.cover(model.Q)
+				fixed := s.fixed()
+				if s.attempt(fixed) && s.m.Loops[0].Temporal[model.P] > 1 && s.m.Loops[0].Temporal[model.Q] > 1 {
+					s.turned()
+					s.attempt(fixed)
+				}
+			}
+		}
+	}
+}
+
+// partly reports whether the best mapping leaves units of the axes of a level idle that could do something.
+func (s *search) partly(level int) bool {
+	used := &s.best.m.Loops[level].Spatial
+	return slices.ContainsFunc(s.wires[0].list, func(x Spread) bool {
+		return x.Level == level && slices.ContainsFunc(x.Dims, func(d model.Dim) bool { return used[d] < min(x.Limit, s.p.Bound[d]) })
+	})
+}
+
+// halved returns the least number of instances of a dimension that resize tries, and beyond the one behind another, 0 behind the last.
+func (s *search) halved(m *model.Mapping, level int, d model.Dim) int64 {
+	return (m.Loops[level].Spatial[d] + 1) / 2
+}
+
+func (s *search) beyond(m *model.Mapping, level int, d model.Dim, n int64) int64 {
+	if n = model.NextParts(s.p.Bound[d], n); n > min(2*m.Loops[level].Spatial[d], s.l.arch.Level[level].Fanout) {
+		return 0
+	}
+	return n
+}
+
+// stream tries the best mapping with channels and pixels at the buffer, where tiles slide along rows or columns,
+// and fewer output channels inside, as far as that makes room.
+func (s *search) stream() {
 	if s.l.window == 0 || s.saving {
 		return
 	}
-	for _, d := range [...]model.Dim{model.P, model.Q} {
-		for i := 1; i < s.l.arch.Levels; i++ {
-			if s.spreadable&loopBit(i, d) == 0 || s.best.m.Loops[0].Temporal[d] == 1 {
+	const most = 16 // tiles along the way
+	from := s.best.m
+	for _, way := range [...][3]model.Dim{{model.C, model.Q, model.P}, {model.C, model.P, model.Q}} {
+		for few := int64(1); few <= 4; few *= 2 {
+			for parts := int64(1); parts <= most; parts *= 2 {
+				s.m = from
+				in, buffer := &s.m.Loops[s.l.inner].Temporal, &s.m.Loops[1]
+				in[model.K] = model.CeilDiv(in[model.K], few)
+				s.cover(model.K)
+				place := model.Dims - 1
+				for at := range way {
+					d := way[len(way)-1-at]
+					in[d], buffer.Temporal[d] = 1, s.p.Bound[d]
+					if d == way[2] {
+						buffer.Temporal[d] = model.CeilDiv(s.p.Bound[d], parts*s.m.Loops[s.l.window-1].Spatial[d])
+					}
+					s.cover(d)
+					old := slices.Index(buffer.Order[:], d)
+					copy(buffer.Order[old:place], buffer.Order[old+1:place+1])
+					buffer.Order[place] = d
+					place--
+				}
+				s.attempt(s.bestFixed)
+			}
+		}
+	}
+}
+
+// partsNearby tries the numbers of tiles over channels that the search of a grid leaves out where there are many.
+func (s *search) partsNearby() {
+	const all, step = 16, 8
+	if s.l.window == 0 {
+		return
+	}
+	from := s.best.m
+	for _, d := range [...]model.Dim{model.K, model.C} {
+		n := from.Loops[0].Temporal[d]
+		if n <= all || from.Loops[1].Temporal[d] > 1 {
+			continue
+		}
+		for parts := model.NextParts(s.p.Bound[d], n-n/step-1); parts > 0 && parts <= n+n/step; parts = model.NextParts(s.p.Bound[d], parts) {
+			if parts == n {
 				continue
 			}
-			n := s.best.m.Loops[i].Spatial[d]
-			for parts := model.NextParts(s.p.Bound[d], n); parts > 0 && parts <= min(2*n, s.l.arch.Level[i].Fanout); parts = model.NextParts(s.p.Bound[d], parts) {
-				s.m = s.best.m
-				s.m.Loops[i].Spatial[d] = parts
-				s.cover(d)
-				s.attempt(s.fixed())
-			}
+			s.m = from
+			s.m.Loops[s.l.inner].Temporal[d] = model.CeilDiv(s.p.Bound[d], parts)
+			s.cover(d)
+			s.attempt(s.bestFixed)
 		}
 	}
 }
@@ -274,33 +367,15 @@ func (s *search) swaps() {
 }
 
 // fixed returns the array's fill and drain per tile for the mapping that is tried, MaxInt64 where the
-// wires have not as many instances.
+// wires do not spread its loops.
 func (s *search) fixed() int64 {
 	var shared [maxShares]share
 	count := sharesOf(&s.m, s.l.arch.Levels, &shared)
 	least := int64(math.MaxInt64)
-	for _, list := range s.l.spreads {
-		if x := (alternative{list, loopsOf(list)}); x.room(shared[:count]) {
-			least = min(least, x.fixed(shared[:count]))
-		}
+	for i := range s.wires[:s.differ] {
+		least = min(least, s.wires[i].fixed(shared[:count]))
 	}
 	return least
-}
-
-// room reports whether each axis has the instances that its loops take.
-func (x *alternative) room(shared []share) bool {
-	for i := range x.list {
-		s, n := &x.list[i], int64(1)
-		for at := range shared {
-			if shared[at].level == s.Level && slices.Contains(s.Dims, shared[at].d) {
-				n *= shared[at].n
-			}
-		}
-		if n > s.Limit {
-			return false
-		}
-	}
-	return true
 }
 
 // attemptOrders tries the mapping with a loop of a level inside all others there, and outside.

@@ -9,7 +9,7 @@ import (
 // shiDianNaoSpec is the output-stationary sensor accelerator.
 func shiDianNaoSpec() Spec {
 	return Spec{
-		Name: "shidiannao", Version: "14",
+		Name: "shidiannao", Version: "15",
 		Doc: "An output-stationary grid: every processing element makes one output pixel, weights are broadcast, inputs and outputs lie in a " +
 			"neuron buffer, weights in a synapse buffer; after ShiDianNao (Z. Du et al., ISCA 2015); int8, 22 nm, 1 GHz. Inputs go " +
 			"from neighbour to neighbour while a window passes. The baseline is the published 8 x 8 grid with 128 KiB of each.",
