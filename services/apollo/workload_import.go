@@ -280,6 +280,13 @@ func network(name string) (*workload.Workload, error) {
 		}
 		if sized {
 			if sizes, err = workload.ParseSizes(text); err != nil {
+				if member {
+					var params []string
+					for _, p := range family.Params {
+						params = append(params, p.Name)
+					}
+					err = fmt.Errorf("%w; and the family has the parameters %s", err, strings.Join(params, ", "))
+				}
 				return nil, cli.Usagef("%s: sizes stand behind the network's name, as in %s:batch=8: %v", name, name, err)
 			}
 		}

@@ -257,6 +257,7 @@ func (s *snapshot) bestCards() []card {
 	if gain := s.gain(o, b.Metrics[o.Metric]); gain > 0 {
 		best.Note += fmt.Sprintf(", %.2f× the baseline of %s", gain, metricText(s.spec, o.Metric, s.baseline.Metrics[o.Metric]))
 	}
+	best.Note += s.predicted(o.Metric, b)
 	if s.optimum != nil {
 		best.Note += ", " + s.distance(b.Metrics[o.Metric])
 	}
@@ -273,6 +274,15 @@ func (s *snapshot) distance(v float64) string {
 		return "optimal, proven"
 	}
 	return signs(cli.Percent(gap)) + " from the proven optimum"
+}
+
+// predicted marks an accuracy that nobody measured; "" for everything else.
+func (s *snapshot) predicted(metric string, t *events.BestTrial) string {
+	const interval = "accuracy_interval_percent"
+	if half := t.Metrics[interval]; metric == "accuracy_percent" && half > 0 {
+		return ", predicted within ±" + metricText(s.spec, interval, half)
+	}
+	return ""
 }
 
 // limitCards say how much of each constraint the best trial takes.
@@ -293,6 +303,7 @@ func (s *snapshot) limitCards(b *events.BestTrial) (out []card) {
 		if c.Min != nil {
 			limit.Note = strings.TrimPrefix(limit.Note+", at least "+metricText(s.spec, c.Metric, *c.Min), ", ")
 		}
+		limit.Note += s.predicted(c.Metric, b)
 		out = append(out, limit)
 	}
 	return out
@@ -323,6 +334,7 @@ func (s *snapshot) frontCards() []card {
 		if gain := s.gain(o, found.Metrics[o.Metric]); gain > 0 {
 			c.Note += fmt.Sprintf(", %.2f× the baseline", gain)
 		}
+		c.Note += s.predicted(o.Metric, &found)
 		out = append(out, c)
 	}
 	return out

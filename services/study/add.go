@@ -215,7 +215,7 @@ func metricNames(spec *events.Spec) (names []string) {
 // their units, and labels. A parameter with one level may be left out.
 func PointOf(spec *events.Spec, sp space.Space, design map[string]any) (space.Point, error) {
 	p := make(space.Point, sp.Len())
-	var names []string
+	var names, missing []string
 	for i := range p {
 		param := sp.Param(i)
 		names = append(names, param.Name)
@@ -224,7 +224,8 @@ func PointOf(spec *events.Spec, sp space.Space, design map[string]any) (space.Po
 			continue
 		}
 		if !there {
-			return nil, fmt.Errorf("the parameter %s is missing", param.Name)
+			missing = append(missing, param.Name)
+			continue
 		}
 		var v space.Value
 		switch value := value.(type) {
@@ -243,6 +244,9 @@ func PointOf(spec *events.Spec, sp space.Space, design map[string]any) (space.Po
 		if !slices.Contains(names, name) {
 			return nil, unknownName("parameter", name, names)
 		}
+	}
+	if len(missing) > 0 {
+		return nil, fmt.Errorf("a design has a level of each parameter; what is missing: %s", strings.Join(missing, ", "))
 	}
 	return p, nil
 }

@@ -138,7 +138,8 @@ func TestAddedDesignsAreChecked(t *testing.T) {
 		design events.AddedDesign
 		want   string
 	}{
-		{events.AddedDesign{Design: map[string]any{"x": 1.0, "y": 1.0}}, "the parameter flow is missing"},
+		{events.AddedDesign{Design: map[string]any{"x": 1.0}}, "a design has a level of each parameter; what is missing: y, flow"},
+		{events.AddedDesign{Design: map[string]any{"x": 1.0, "flo": "ws"}}, "did you mean flow?"},
 		{events.AddedDesign{Design: named(1.5, 1, "ws")}, "the parameter x has no level 1.5: it has 0, 1, 2"},
 		{events.AddedDesign{Design: named(1, 1, "rs")}, "the parameter flow has no level rs: it has ws, os, is"},
 		{events.AddedDesign{Design: map[string]any{"x": 1.0, "y": 1.0, "flow": "ws", "flw": 1.0}}, `no parameter "flw": it has x, y, flow; did you mean flow?`},
