@@ -25,8 +25,8 @@ type app struct {
 	nats string
 	// log is the place of the trial log; "" is the data directory.
 	log string
-	// passedOver: APOLLO_NATS is set, and --data went before it.
-	passedOver bool
+	// passedOver is the variable that names a server, where --data went before it.
+	passedOver string
 	login      login
 	// workers is how many a command starts for a program of the study, and command
 	// which one runs.
@@ -177,24 +177,28 @@ func (a *app) checkFlags(c *cobra.Command) error {
 }
 
 // settlePlace decides which bus a command means, for all commands alike: what
-// was typed goes before the environment, and --nats before --data. So the order
-// is --nats, --data, APOLLO_NATS, APOLLO_DATA, ./apollo-data. Beside --nats or
-// APOLLO_NATS the data directory still holds this machine's files: trial logs,
-// proofs.
+// was typed goes before the environment, and a server before --data. So the order is
+// --nats, --context, --data, APOLLO_NATS, APOLLO_CONTEXT, APOLLO_DATA, ./apollo-data. Beside
+// a server the data directory still holds this machine's files: trial logs, proofs.
 func (a *app) settlePlace(c *cobra.Command) error {
 	typed := c.Flags().Changed
-	if a.nats == "" && !typed("data") {
+	if !typed("nats") && (typed("context") || a.nats == "" && !typed("data")) {
 		url, err := a.login.server()
 		if err != nil {
 			return err
 		}
-		a.nats = url
+		a.nats = cmp.Or(url, a.nats)
 	}
 	if typed("data") && a.Data == "" {
 		return cli.Usagef("--data names no directory")
 	}
-	if typed("data") && !typed("nats") && a.nats != "" {
-		a.nats, a.passedOver = "", true
+	if typed("data") && !typed("nats") && !typed("context") {
+		switch {
+		case a.nats != "":
+			a.nats, a.passedOver = "", "APOLLO_NATS"
+		case a.login.Context != "":
+			a.passedOver = "APOLLO_CONTEXT"
+		}
 	}
 	return nil
 }
@@ -204,8 +208,8 @@ func (a *app) archive() string { return cmp.Or(a.log, a.Data) }
 
 // elsewhere adds to a hint what a person may have expected.
 func (a *app) elsewhere(hint string) string {
-	if a.passedOver {
-		hint += "; APOLLO_NATS was left aside because of --data: --nats goes before both"
+	if a.passedOver != "" {
+		hint += "; " + a.passedOver + " was left aside because of --data: --nats and --context go before both"
 	}
 	return hint
 }

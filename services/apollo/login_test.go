@@ -287,6 +287,7 @@ func TestLogInByContext(t *testing.T) {
 		says string
 	}{
 		{[]string{"study", "ls", "--context", "lab"}, cli.ExitOK, ""},
+		{[]string{"study", "ls", "--context", "lab", "--data", t.TempDir()}, cli.ExitOK, ""},
 		{[]string{"study", "ls", "--context", "lba"}, cli.ExitUsage, "there are lab"},
 		{[]string{"study", "ls", "--context", "lab", "--nats", "nats://127.0.0.1:1"}, cli.ExitUnreachable, "127.0.0.1:1"},
 	} {
@@ -295,6 +296,18 @@ func TestLogInByContext(t *testing.T) {
 		if code != test.code || !strings.Contains(stderr.String(), test.says) || strings.Contains(stderr.String(), secretWord) {
 			t.Errorf("%q: exit code %d, want %d and %q\n%s", test.args, code, test.code, test.says, &stderr)
 		}
+	}
+	// What was typed goes before the environment.
+	t.Setenv("APOLLO_NATS", "nats://127.0.0.1:1")
+	var out bytes.Buffer
+	if code := Main(t.Context(), []string{"study", "ls", "--context", "lab"}, nil, &out, &out); code != cli.ExitOK {
+		t.Errorf("--context beside APOLLO_NATS: exit code %d\n%s", code, &out)
+	}
+	t.Setenv("APOLLO_NATS", "")
+	t.Setenv("APOLLO_CONTEXT", "lab")
+	out.Reset()
+	if code := Main(t.Context(), []string{"serve", "proposer", "--data", t.TempDir()}, nil, &out, &out); code == cli.ExitOK || !strings.Contains(out.String(), "APOLLO_CONTEXT was left aside") {
+		t.Errorf("--data beside APOLLO_CONTEXT: exit code %d, want a hint\n%s", code, &out)
 	}
 }
 
