@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -101,22 +102,65 @@ func attacks() []attack {
 func TestAttacksAreDenied(t *testing.T) {
 	t.Parallel()
 	list := attacks()
-	members, extra := team(), map[string][2]string{}
-	by := map[string]member{}
-	for _, m := range members {
-		by[m.name] = m
+	members, extra := withTwins(list)
+	url, _ := teamServer(t, members, extra)
+	makeAttacks(t, list, url, provisioned(t, url))
+}
+
+// Evaluators behind a leaf node can do no more than those of the hub: the leaf has what is
+// printed for them, and the hub trusts it.
+func TestAttacksThroughALeafAreDenied(t *testing.T) {
+	t.Parallel()
+	list := slices.DeleteFunc(attacks(), func(a attack) bool { return a.who != "measure" && a.who != "other" })
+	const domain = "default_js_domain: { \"$G\": \"\" }\n"
+	hub, opts := teamServerWith(t, nil, nil, storesHere(t)+domain+"leafnodes { listen: \"127.0.0.1:-1\" }\n", nil)
+	root := provisioned(t, hub)
+	members, extra := withTwins(list)
+	remote := fmt.Sprintf("leafnodes { remotes: [ { url: \"nats-leaf://root:%s@127.0.0.1:%d\" } ] }\n", secretWord, opts.LeafNode.Port)
+	leaf, _ := teamServerWith(t, members, extra, domain+remote, nil)
+	nc, err := nats.Connect(leaf, nats.UserInfo("root", secretWord))
+	if err != nil {
+		t.Fatal(err)
 	}
-	// Of every attacker there is a twin with the one line more.
+	defer nc.Close()
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, err := nc.Request("$JS.API.STREAM.INFO.APOLLO_WORK", nil, time.Second); err == nil {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the leaf does not reach the hub")
+		}
+	}
+	makeAttacks(t, list, leaf, root)
+}
+
+// withTwins returns the team, and of every attacker a twin with the one line more.
+func withTwins(list []attack) (members []member, extra map[string][2]string) {
+	members, extra = team(), map[string][2]string{}
 	for i, a := range list {
-		twin := by[a.who]
+		twin := memberNamed(a.who)
 		twin.name = fmt.Sprintf("twin-%d", i)
 		members, extra[twin.name] = append(members, twin), [2]string{"publish", a.publish}
 		if a.hear != "" {
 			extra[twin.name] = [2]string{"subscribe", a.hear}
 		}
 	}
-	url, _ := teamServer(t, members, extra)
-	root := provisioned(t, url)
+	return members, extra
+}
+
+func memberNamed(name string) member {
+	all := team()
+	return all[slices.IndexFunc(all, func(m member) bool { return m.name == name })]
+}
+
+// makeAttacks makes each attack as who has what is printed, which has to fail, and as the
+// twin, which has to succeed.
+func makeAttacks(t *testing.T, list []attack, url string, root *nats.Conn) {
+	t.Helper()
+	by := map[string]member{}
+	for _, m := range team() {
+		by[m.name] = m
+	}
 	succeeded := 0
 	for i, a := range list {
 		if err := a.try(t, url, a.who, by[a.who].inbox, root); !errors.Is(err, nats.ErrPermissionViolation) {
@@ -196,18 +240,19 @@ func (a *attack) try(t *testing.T, url, user, inbox string, root *nats.Conn) err
 	if err := listener.Flush(); err != nil {
 		return err
 	}
+	say := func() error { return nil }
 	switch {
 	case a.hear != "":
-		err = root.Publish(strings.Replace(a.hear, ">", "x.y", 1), []byte("secret"))
+		say = func() error { return root.Publish(strings.Replace(a.hear, ">", "x.y", 1), []byte("secret")) }
 	case a.silent:
-		err = nc.Publish(a.publish, []byte(a.body))
+		say = func() error { return nc.Publish(a.publish, []byte(a.body)) }
 	default:
 		err = nc.PublishRequest(a.publish, subject, []byte(a.body))
 	}
-	if err := errors.Join(err, root.Flush(), nc.Flush()); err != nil {
+	if err := errors.Join(err, say(), root.Flush(), nc.Flush()); err != nil {
 		return err
 	}
-	m, err := answered(heard, denied)
+	m, err := answered(heard, denied, say)
 	if err != nil {
 		return err
 	}
@@ -220,8 +265,9 @@ func (a *attack) try(t *testing.T, url, user, inbox string, root *nats.Conn) err
 	return nil
 }
 
-// answered returns what was heard, or the denial, which comes by another way.
-func answered(heard *nats.Subscription, denied <-chan error) (m *nats.Msg, err error) {
+// answered returns what was heard, or the denial, which comes by another way. It says what
+// nobody acknowledges again and again: another server may not know yet who listens.
+func answered(heard *nats.Subscription, denied <-chan error, say func() error) (m *nats.Msg, err error) {
 	for range 100 {
 		if m, err = heard.NextMsg(50 * time.Millisecond); !errors.Is(err, nats.ErrTimeout) {
 			return m, err
@@ -230,6 +276,9 @@ func answered(heard *nats.Subscription, denied <-chan error) (m *nats.Msg, err e
 		case err := <-denied:
 			return nil, err
 		default:
+		}
+		if err := say(); err != nil {
+			return nil, err
 		}
 	}
 	return nil, err

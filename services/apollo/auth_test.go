@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
+
 	"apollo/events"
 	"apollo/events/natsbus"
 	"apollo/services/cli"
@@ -88,6 +90,19 @@ func printedPermissions(t *testing.T, m member) string {
 // subscribe, and a subject.
 func teamServer(t *testing.T, members []member, extra map[string][2]string) (url string, violations func() []string) {
 	t.Helper()
+	seen := &violationLog{}
+	url, _ = teamServerWith(t, members, extra, storesHere(t), seen)
+	return url, seen.list
+}
+
+// storesHere are the settings of a server that has the streams.
+func storesHere(t *testing.T) string {
+	return fmt.Sprintf("jetstream { store_dir: %q, max_file_store: 4GB }\n", t.TempDir())
+}
+
+// teamServerWith is teamServer with settings of its own.
+func teamServerWith(t *testing.T, members []member, extra map[string][2]string, settings string, log server.Logger) (url string, opts *server.Options) {
+	t.Helper()
 	dir := t.TempDir()
 	var users strings.Builder
 	for _, m := range members {
@@ -102,11 +117,8 @@ func teamServer(t *testing.T, members []member, extra map[string][2]string) (url
 		fmt.Fprintf(&users, "    { user: %s, password: %q, include %q }\n", m.name, secretWord, "./"+m.name+".conf")
 	}
 	fmt.Fprintf(&users, "    { user: root, password: %q }\n", secretWord)
-	text := fmt.Sprintf("listen: \"127.0.0.1:-1\"\nmax_payload: 8MB\njetstream { store_dir: %q, max_file_store: 4GB }\nauthorization {\n  users: [\n%s  ]\n}\n",
-		filepath.Join(dir, "store"), &users)
-	seen := &violationLog{}
-	url, _ = confServer(t, dir, text, seen)
-	return url, seen.list
+	text := fmt.Sprintf("listen: \"127.0.0.1:-1\"\nmax_payload: 8MB\n%sauthorization {\n  users: [\n%s  ]\n}\n", settings, &users)
+	return confServer(t, dir, text, log)
 }
 
 // violationLog keeps what the server says about denied subjects.
