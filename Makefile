@@ -41,7 +41,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster machines many faults upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster machines many faults logins upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -168,6 +168,9 @@ many: ## run STUDIES (1000) small studies at once, and say what memory and CPU t
 
 faults: ## make everything go wrong that an operator has to know of, and write into docs/operate.md when it is seen
 	APOLLO_FAULTS=$(CURDIR)/docs/operate.md $(GO) test -count=1 -timeout 60m -v -run 'TestFaultsAreSeen$$' ./tests/chaos
+
+logins: ## try every way to log in with every command and role, and write the table of docs/cluster.md
+	APOLLO_LOGINS=$(CURDIR)/docs/cluster.md $(GO) test -count=1 -timeout 30m -v -run 'TestLoginMatrix$$' ./services/apollo
 
 upgrade: ## replace every process of the build of the commit FROM (HEAD~100) by this one's while a study runs
 	rm -rf bin/old && mkdir -p bin/old && git archive $(FROM) | tar -x -C bin/old && cd bin/old && $(GO) build -o ../apollo-old ./services/apollo
