@@ -110,10 +110,13 @@ type node struct {
 // Tell implements Strategy.
 func (e *explore) Tell(obs ...Observation) {
 	for _, o := range obs {
-		if !e.markTold(o.Point) || o.Status == Failed || o.Status == Withheld {
+		if !e.markTold(o.Point) {
 			continue
 		}
-		name := CellOf(o, e.knobs.Bins)
+		name := e.knobs.CellOf(o)
+		if name == "" {
+			continue
+		}
 		at, ok := e.numbers[name]
 		if !ok {
 			at = len(e.cells)
@@ -126,6 +129,14 @@ func (e *explore) Tell(obs ...Observation) {
 			e.frontier.tell(&o, at, !ok, e.knobs.Bins)
 		}
 	}
+}
+
+// CellOf names the cell of behaviour that a trial fell into, "" for one that says nothing.
+func (e Explore) CellOf(o Observation) string {
+	if o.Status == Failed || o.Status == Withheld {
+		return ""
+	}
+	return CellOf(o, e.withDefaults().Bins)
 }
 
 // CellOf names the cell of behaviour that a trial fell into, with so many bins in a

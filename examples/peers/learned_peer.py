@@ -8,6 +8,8 @@ learn from them what a design is worth: the logarithm of the objective, standard
 run is worth as little as the worst that does. On the task the prediction is calibrated by what was measured there, and a
 second model learns what is left. Each trial is the best of random legal designs and of legal neighbours of the best ones,
 by that sum; every tenth is random. One objective.
+
+It needs what requirements/learned.txt lists; `make peers` installs that in an environment of its own, .peers/learned.
 """
 
 import fnmatch
@@ -16,9 +18,12 @@ import sys
 
 from apollo_peer import serve  # before numpy: it sets the number of threads
 
-import numpy as np
-import pyarrow.dataset
-from sklearn.ensemble import HistGradientBoostingRegressor
+try:
+    import numpy as np
+    import pyarrow.dataset
+    from sklearn.ensemble import HistGradientBoostingRegressor
+except ImportError as e:
+    sys.exit(f"{e}: install what {pathlib.Path(__file__).parent / 'requirements' / 'learned.txt'} lists")
 
 DRAWN, ROUNDS, KEPT = 1000, 3, 5  # random designs, climbs, and designs that are climbed from
 ENOUGH = 8  # trials before the second model

@@ -25,6 +25,8 @@ type stopwatch struct {
 	failure string
 	// fidelity is what went into each level, of a study with fidelity.
 	fidelity []fidelityUse
+	// cells is how many cells of behaviour a study by explore covered.
+	cells int
 }
 
 // runJSON is the answer of `run -o json`.
@@ -39,6 +41,8 @@ type runJSON struct {
 	*frontJSON
 	// Fidelity is what went into each level, of a study with fidelity.
 	Fidelity []fidelityUse `json:"fidelity,omitempty"`
+	// Cells is how many cells of behaviour a study by explore covered.
+	Cells int `json:"cells,omitempty"`
 	// Noise is left out where every answer is taken at its word.
 	Noise *events.NoiseReport `json:"noise,omitempty"`
 	// Optimum is left out unless it was certified.
@@ -67,7 +71,7 @@ func (a *app) printAnswer(ctx context.Context, view *client.StudyView, watch sto
 		seconds, trials = time.Since(watch.began).Seconds(), s.Trials-watch.trials
 	}
 	value := runJSON{
-		Study: view.Study, State: string(view.State), Reason: view.Reason, Counts: s.Counts, Best: s.Best, Fidelity: watch.fidelity, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
+		Study: view.Study, State: string(view.State), Reason: view.Reason, Counts: s.Counts, Best: s.Best, Fidelity: watch.fidelity, Cells: watch.cells, Noise: s.Noise, frontJSON: frontOf(view), Optimum: a.optimumOf(ctx, view.Spec, s.Best), Log: a.logPath(view), Seconds: cli.Round(seconds, 3),
 		Transfer: brought, Spec: view.Spec,
 	}
 	value.Networks = answerNetworks(view.Spec, s.Best, value.frontJSON)
@@ -134,6 +138,9 @@ func (a *app) answerText(ctx context.Context, w io.Writer, p cli.Paint, view *cl
 		cli.Significant(value.TrialsPerSecond), between, ended)
 	if value.Fidelity != nil {
 		fmt.Fprintf(w, "  %s\n", fidelityText(spec, value.Fidelity))
+	}
+	if value.Cells > 0 {
+		fmt.Fprintf(w, "  %s\n", cellsText(value.Cells))
 	}
 	if s.Best != nil {
 		so := ""

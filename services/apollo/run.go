@@ -134,7 +134,7 @@ func (r *runner) readTrials(ctx context.Context, view *client.StudyView, err err
 	if view == nil || view.Spec == nil {
 		return nil
 	}
-	if r.watch.fidelity, err = readFidelity(ctx, r.session.bus, view); err != nil || !r.app.drawn() {
+	if r.watch.fidelity, r.watch.cells, err = readUse(ctx, r.session.bus, view); err != nil || !r.app.drawn() {
 		return err
 	}
 	l := newLedger(view)

@@ -51,10 +51,12 @@ type shownStudy struct {
 	ReportedNothing int `json:"reported_nothing,omitempty"`
 	// Fidelity is what went into each level, of a study with fidelity.
 	Fidelity []fidelityUse `json:"fidelity,omitempty"`
-	Log      string        `json:"log"`
-	Accepted time.Time     `json:"accepted"`
-	Updated  time.Time     `json:"updated"`
-	Spec     *events.Spec  `json:"spec"`
+	// Cells is how many cells of behaviour a study by explore covered.
+	Cells    int          `json:"cells,omitempty"`
+	Log      string       `json:"log"`
+	Accepted time.Time    `json:"accepted"`
+	Updated  time.Time    `json:"updated"`
+	Spec     *events.Spec `json:"spec"`
 	// Optimum is left out unless it was certified.
 	Optimum *optimum `json:"optimum,omitempty"`
 
@@ -137,7 +139,7 @@ func (a *app) showStudy(ctx context.Context, s *session, name, run string) (*sho
 	shown := &shownStudy{
 		Study: view.Study, Run: view.Run, State: string(view.State), Reason: view.Reason, Waiting: view.Waiting, Idle: view.Idle, Counts: t.counts(),
 		Budget: view.Budget, Proposed: view.Proposed, Best: view.Best, frontJSON: frontOf(view), Hash: t.hash(), SpecSHA256: view.SHA256, Owner: view.Owner,
-		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), logBase: a.logBase(), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, Fidelity: t.fidelity, view: view,
+		Sources: view.Sources, Reasons: t.reasons(false), Failures: t.reasons(true), Log: a.logPath(view), logBase: a.logBase(), Accepted: view.Accepted, Updated: view.Updated, Spec: view.Spec, ExtraDropped: t.dropped, ReportedNothing: t.silent, Fidelity: t.fidelity, Cells: t.cells(), view: view,
 	}
 	shown.Optimum = a.optimumOf(ctx, view.Spec, view.Best)
 	shown.Identity, shown.Program, shown.Refused = view.Identity, view.Program, view.Refused
@@ -212,6 +214,9 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 	}
 	if s.Fidelity != nil {
 		fmt.Fprintln(w, fidelityText(s.Spec, s.Fidelity))
+	}
+	if s.Cells > 0 {
+		fmt.Fprintf(w, "         %s\n", cellsText(s.Cells))
 	}
 	if s.ReportedNothing > 0 {
 		fmt.Fprintf(w, "early    %s of %s measured trials reported no intermediate %s: those are never stopped early\n", cli.Count(s.ReportedNothing), cli.Count(s.Measured), s.Spec.EarlyStop.Metric)

@@ -55,11 +55,11 @@ func (a *app) studyWatchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			used, err := readFidelity(ctx, s.bus, view)
+			used, cells, err := readUse(ctx, s.bus, view)
 			if err != nil {
 				return err
 			}
-			return a.printAnswer(ctx, view, stopwatch{failure: failure, fidelity: used}, brought, nil)
+			return a.printAnswer(ctx, view, stopwatch{failure: failure, fidelity: used, cells: cells}, brought, nil)
 		},
 	}
 }

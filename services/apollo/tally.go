@@ -2,15 +2,18 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
 
 	"apollo/events"
 	"apollo/events/unit"
+	"apollo/optimizer"
 	"apollo/optimizer/space"
 	"apollo/services/cli"
 	"apollo/services/client"
+	"apollo/services/study"
 )
 
 // endedText says how trials ended that were not all feasible.
@@ -46,6 +49,12 @@ type tally struct {
 	spec     *events.Spec
 	column   int // of the fidelity, -1 for none
 	levels   space.Param
+	// cellOf is the cell of each trial of a study by explore, from 1 on in the order in which
+	// cells were opened; observe is nil for other studies.
+	explore     optimizer.Explore
+	observe     func(events.Design, *events.TrialResult) (optimizer.Observation, error)
+	cellNumbers map[string]int32
+	cellOf      []int32
 }
 
 // fidelityUse is what went into a level of the study's fidelity.
@@ -87,6 +96,15 @@ func newTally(spec *events.Spec) (*tally, error) {
 		}
 		t.levels = space.Param{Values: p.Values, Labels: p.Labels}
 	}
+	if err == nil && spec.Algorithm.Name == "explore" {
+		if options := spec.Algorithm.Options; len(options) > 0 {
+			err = json.Unmarshal(options, &t.explore)
+		}
+		if err == nil {
+			t.cellNumbers = map[string]int32{}
+			_, t.observe, err = study.Observer(spec)
+		}
+	}
 	return t, err
 }
 
@@ -116,17 +134,49 @@ func readCounted(ctx context.Context, bus events.Bus, name, run string) (view *c
 	return view, c, err
 }
 
-// readFidelity is what went into each level of a run's fidelity, nil without one.
-func readFidelity(ctx context.Context, bus events.Bus, view *client.StudyView) ([]fidelityUse, error) {
-	if view.Spec.Fidelity == nil {
-		return nil, nil
+// readUse is what went into each level of a run's fidelity, nil without one, and how many
+// cells a run by explore covered.
+func readUse(ctx context.Context, bus events.Bus, view *client.StudyView) (levels []fidelityUse, cells int, err error) {
+	if view.Spec.Fidelity == nil && view.Spec.Algorithm.Name != "explore" {
+		return nil, 0, nil
 	}
 	t, err := readTally(ctx, bus, view)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return t.fidelity, nil
+	return t.fidelity, t.cells(), nil
 }
+
+// cells counts the cells of behaviour that a run by explore covered.
+func (c *tally) cells() int {
+	covered := make([]bool, len(c.cellNumbers)+1)
+	n := 0
+	for i, at := range c.cellOf {
+		if at > 0 && !c.marks[i].voided && !covered[at] {
+			covered[at] = true
+			n++
+		}
+	}
+	return n
+}
+
+// cell is the number of a trial's cell, 0 for none.
+func (c *tally) cell(d events.Design, r *events.TrialResult) int32 {
+	o, err := c.observe(d, r)
+	if err != nil {
+		return 0
+	}
+	name := c.explore.CellOf(o)
+	if name == "" {
+		return 0
+	}
+	if c.cellNumbers[name] == 0 {
+		c.cellNumbers[name] = int32(len(c.cellNumbers) + 1)
+	}
+	return c.cellNumbers[name]
+}
+
+func cellsText(cells int) string { return cli.Plural(cells, "cell") + " of behaviour covered" }
 
 // add counts the trials of the next batch, with the same judgement as the proposer and
 // the archiver. What it returns is valid until the next call.
@@ -135,6 +185,9 @@ func (c *tally) add(b *client.Batch) []events.Judgement {
 	for i, d := range b.Designs {
 		var judged events.Judgement
 		var m mark
+		if c.observe != nil {
+			c.cellOf = append(c.cellOf, 0)
+		}
 		if r := b.Answers[i]; r != nil {
 			judged = c.judge.Judge(d, r)
 			m = mark{outcome: uint8(max(1, slices.Index(outcomes[:], r.Outcome))), feasible: judged.Feasible}
@@ -146,6 +199,9 @@ func (c *tally) add(b *client.Batch) []events.Judgement {
 			}
 			if c.early && r.Outcome == events.OutcomeMeasured && r.Intermediate == nil {
 				c.silent++
+			}
+			if c.observe != nil {
+				c.cellOf[len(c.cellOf)-1] = c.cell(d, r)
 			}
 			if c.column >= 0 {
 				m.lowFidelity = !c.spec.Full(d)
