@@ -58,7 +58,9 @@ func (w *archive) retryStuck() error {
 	if w.stuckTicks++; w.stuckTicks%retryStuckEvery != 0 {
 		return nil
 	}
+	done := w.present.writes()
 	wrote, err := w.store.Retry()
+	done()
 	switch {
 	case err != nil && archiver.IsStopped(err):
 		return err

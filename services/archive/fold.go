@@ -317,7 +317,9 @@ func (w *archive) close(ctx context.Context, r *archiveRun) error {
 func (w *archive) persist(ctx context.Context, what string, write func() error) error {
 	wait := messages.Backoff{Most: archiveRetryMax}
 	for {
+		done := w.present.writes()
 		err := write()
+		done()
 		if err == nil {
 			w.goesOn()
 		}

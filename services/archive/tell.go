@@ -39,6 +39,32 @@ type archivePresence struct {
 	is events.Archiving
 	// standby: another archiver writes, and speaks for the log.
 	standby bool
+	// writing is since when a write goes on; zero while none does.
+	writing time.Time
+}
+
+// silentAfter is how long a write may go on before it is told of. A store that gives no
+// answer is given up for the first time after some 40 s.
+const silentAfter = 10 * time.Second
+
+// writes notes that a write goes on, until the function that it returns is called.
+func (p *archivePresence) writes() (done func()) {
+	note := func(since time.Time) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.writing = since
+	}
+	note(time.Now())
+	return func() { note(time.Time{}) }
+}
+
+// says is what it says about itself at a moment. mu is held.
+func (p *archivePresence) says(now time.Time) events.Archiving {
+	is := p.is
+	if lasts := now.Sub(p.writing); is.Waiting == nil && !p.writing.IsZero() && lasts >= silentAfter {
+		is.Waiting = stuckArchive(is.Dir, fmt.Errorf("a write has had no answer for %s", lasts.Truncate(time.Second)))
+	}
+	return is
 }
 
 // stands notes whether this archiver only stands by, and logs that once.
@@ -70,7 +96,7 @@ func (p *archivePresence) beat(ctx context.Context) {
 	for {
 		p.mu.Lock()
 		p.is.Disk = diskOf(p.is.Dir, &filling, time.Now())
-		data, err := json.Marshal(p.is)
+		data, err := json.Marshal(p.says(time.Now()))
 		silent := p.standby
 		p.mu.Unlock()
 		if err == nil && !silent {
@@ -159,7 +185,9 @@ func stuckArchive(dir string, err error) *events.Waiting {
 func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *archivePresence) (*archiver.Store, error) {
 	wait, stand := messages.Backoff{Most: archiveRetryMax}, messages.Backoff{Most: standbyEvery}
 	for {
+		done := present.writes()
 		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Plain: a.Plain, Logger: logger})
+		done()
 		switch {
 		case a.Standby && errors.Is(err, archiver.ErrLocked):
 			present.quiet()
