@@ -29,8 +29,8 @@ type table struct {
 
 // TestExperiments measures how much is simulated, in longest traces, until a design within
 // 1, 2 and 5 % of the best one of examples/fidelity.yaml is found, with the shorter traces
-// and without. APOLLO_FIDELITY is the number of seeds, APOLLO_FIDELITY_KINDS says what the
-// shorter traces are.
+// and without. APOLLO_FIDELITY is the number of seeds, from APOLLO_FIDELITY_FIRST on (0),
+// APOLLO_FIDELITY_KINDS says what the shorter traces are.
 func TestExperiments(t *testing.T) {
 	seeds, err := strconv.Atoi(os.Getenv("APOLLO_FIDELITY"))
 	if err != nil {
@@ -236,7 +236,8 @@ func compare(t *testing.T, x *table, kind string, seeds int) {
 	var ratios [3][]float64
 	var with, without [3][]float64
 	var all [3]int
-	for seed := range uint64(seeds) {
+	first, _ := strconv.ParseUint(os.Getenv("APOLLO_FIDELITY_FIRST"), 10, 64)
+	for seed := first; seed < first+uint64(seeds); seed++ {
 		y := x.spoil(kind, seed).part(seed)
 		p := optimizer.Problem{Space: x.full, Seed: seed, Legal: func(p space.Point) bool { return y.in(p) }}
 		s, err := optimizer.GP{}.Start(p)

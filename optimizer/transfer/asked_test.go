@@ -1,7 +1,10 @@
 package transfer_test
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,5 +90,25 @@ func TestAModelSeedsTwo(t *testing.T) {
 		if seeds := strings.Count(strings.Join(origins, " "), "seed:"); seeds != want {
 			t.Errorf("%d seeds, want %d: %v", seeds, want, origins)
 		}
+	}
+}
+
+// The seeds of a model are the best of its sample, also where these are neighbours.
+func TestAModelSeedsItsBest(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	bowl := bowl(5)
+	truth := func(p space.Point) float64 { return bowl(space.Point{p[0], p[1], p[2], 0}) + 1e-3*float64(p[3]) }
+	task := asked(t, s, truth)
+	task.Observations = nil
+	for i, p := range s.All() {
+		task.Observations = append(task.Observations, optimizer.Observation{Point: p.Clone(), Values: []float64{truth(p)}, Trial: int(i)})
+	}
+	best := slices.SortedStableFunc(slices.Values(task.Observations), func(a, b optimizer.Observation) int { return cmp.Compare(a.Values[0], b.Values[0]) })
+	want := []string{fmt.Sprintf("seed:fast/%d", best[0].Trial), fmt.Sprintf("seed:fast/%d", best[1].Trial)}
+	origins, _ := drive(t, start(t, transfer.Algorithm{}, optimizer.Problem{Space: s, Seed: 1, Prior: []optimizer.Task{task}}), 12, truth)
+	seeds := slices.DeleteFunc(origins, func(o string) bool { return !strings.HasPrefix(o, "seed:") })
+	if !slices.Equal(seeds, want) {
+		t.Errorf("seeds %v, want %v", seeds, want)
 	}
 }

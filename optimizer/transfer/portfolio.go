@@ -30,7 +30,9 @@ const (
 	// here: about half of the optima of one network are infeasible on another.
 	seedSuccess = 0.5
 	// minSeedDistance is how many parameters two seeds differ in while there is a choice.
-	// Chosen: what makes a design infeasible here often breaks its neighbours too.
+	// Chosen: what makes a design infeasible here often breaks its neighbours too. The two
+	// of a source that can be asked are its best: designs that it calls equal often differ
+	// in one parameter, and one that is apart is worse (docs/decisions/0082).
 	minSeedDistance = 2
 )
 
@@ -39,8 +41,16 @@ type seed struct {
 	key    space.Key
 	point  space.Point
 	origin string
-	source int // position in Problem.Prior
-	most   int // how many seeds of the source there are
+	source int  // position in Problem.Prior
+	asked  bool // whether the source can be asked for any design
+}
+
+// most is how many seeds the source of this one has.
+func (s *seed) most() int {
+	if s.asked {
+		return seedsPerAsked
+	}
+	return seedsPerSource
 }
 
 // criterion is what a good seed is judged by: one objective of one source.
@@ -95,14 +105,14 @@ func portfolio(criteria []*criterion, candidates []seed, x [][]float64, n int) [
 	for len(out) < n {
 		best, bestGain := -1, math.Inf(-1)
 		for i, c := range candidates {
-			if used[i] || perSource[c.source] >= c.most {
+			if used[i] || perSource[c.source] >= c.most() {
 				continue
 			}
 			gain := 0.0
 			for k := range criteria {
 				gain += max(0, cover[k]-scores[i][k])
 			}
-			if near(out, c.point) {
+			if !c.asked && near(out, c.point) {
 				gain -= float64(len(criteria)) // after all that are apart
 			}
 			if gain > bestGain {
@@ -149,11 +159,7 @@ func candidates(criteria []*criterion, prior []optimizer.Task, s space.Space, le
 			}
 			seen[s.Key(p)] = true
 			name, _, _ := strings.Cut(prior[c.source].Name, "/")
-			most := seedsPerSource
-			if prior[c.source].Ask != nil {
-				most = seedsPerAsked
-			}
-			out = append(out, seed{key: s.Key(p), point: p, origin: fmt.Sprintf("seed:%s/%d", name, r.trial), source: c.source, most: most})
+			out = append(out, seed{key: s.Key(p), point: p, origin: fmt.Sprintf("seed:%s/%d", name, r.trial), source: c.source, asked: prior[c.source].Ask != nil})
 		}
 	}
 	return out
