@@ -312,3 +312,46 @@ func TestQuotaOfOwnersTime(t *testing.T) {
 		})
 	}
 }
+
+// Two proposers hold an owner to one limit, whichever of them a request comes to, and the
+// one that is left when the other dies.
+func TestQuotaOfTwoProposers(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSim(t, 1, membus.Faults{}, 0)
+		defer s.close()
+		const limit = 3
+		for _, name := range []string{"proposer-a", "proposer-b"} {
+			s.start(name, func(b events.Bus) service {
+				return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently, Quota: proposer.Quota{Studies: limit}}
+			})
+		}
+		bus := s.hub.Client("user")
+		if err := bus.Ready(s.ctx); err != nil {
+			t.Fatal(err)
+		}
+		submit := func(name string) {
+			m := message.NewMessage(name, []byte(toyStudy(name, 40, "")))
+			if err := bus.Queue(1).Publish(events.OwnedSubject("ada", events.SubmitSubject(name)), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		open := func(want int) {
+			t.Helper()
+			time.Sleep(time.Minute)
+			// Each may have carried out one more before it heard of the other's.
+			if n := len(s.log("study.*.*.accepted")); n < want || n > want+1 {
+				t.Errorf("%d studies of an owner are accepted, want %d and one more at most", n, want)
+			}
+		}
+		for i := range 20 {
+			submit(fmt.Sprint("first", i))
+		}
+		open(limit)
+		s.kill("proposer-a")
+		for i := range 20 {
+			submit(fmt.Sprint("second", i))
+		}
+		open(limit)
+	})
+}
