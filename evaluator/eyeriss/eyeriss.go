@@ -26,6 +26,8 @@ type Chip struct {
 	BufferBytes int64
 	// BusRate is what each bus to the grid moves, in words per 1000 cycles.
 	BusRate int64
+	// PassChannels is the most input channels that Map gives a pass; 0 means as many as fit.
+	PassChannels int64
 }
 
 // Silicon returns the published chip: 12 x 14 elements, scratchpads of 224, 12
@@ -131,7 +133,9 @@ func (c *Chip) cost(l *layer, m Mapping) Cost {
 	filters := l.r * l.s * m.P * m.Q * m.R * m.T
 	window := l.height(m.E) * l.s * m.Q * m.R
 	sums := m.E * m.P * m.T
-	x.Cycles = x.Passes * (m.N*(step+c.busCycles(window)+c.busCycles(sums)) + c.busCycles(filters))
+	// Inputs on one bus and sums on another pass meanwhile: the slowest takes the time.
+	busy := max(step, c.busCycles(inputs/m.N-window), c.busCycles(perKernel/m.N*m.P*m.T-sums))
+	x.Cycles = x.Passes * (m.N*(busy+c.busCycles(window)+c.busCycles(sums)) + c.busCycles(filters))
 
 	weights := l.groups * l.kernels * l.channels * l.r * l.s
 	all := l.images * l.groups * l.channels * strips * l.height(m.E) * l.width()

@@ -94,9 +94,11 @@ type pass struct {
 	// window is the inputs of one channel, row the outputs of one.
 	window, row int64
 	// The time of a unit of work, of an input and of a sum that enters or leaves
-	// the grid, and of all filters; likewise the energy. outside are the words of
+	// the grid while nothing else goes on, and of all filters; of the other inputs and
+	// sums, which pass during work; likewise the energy. outside are the words of
 	// a pass over all inputs outside, once those that are the same in all.
 	workCycles, inputCycles, sumCycles, filterCycles float64
+	inputBus, sumBus                                 float64
 	inputEnergy, sumEnergy, energy                   float64
 	outside, once                                    float64
 }
@@ -120,6 +122,8 @@ func (s *search) on(n, e int64) bool {
 	a.inputCycles = strips * images * float64(height*l.s) * bus
 	a.sumCycles = strips * images * float64(e) * bus
 	a.filterCycles = filters * bus
+	a.inputBus = strips * images * float64(height*(l.width()-l.s)) * bus
+	a.sumBus = strips * images * float64(e*(l.cols-1)) * bus
 	a.inputEnergy = strips * float64(a.window) * (s.w.Buffer + s.w.Network)
 	a.sumEnergy = strips * float64(a.row) * 2 * (s.w.Buffer + s.w.Network)
 	a.outside = strips * float64(a.window) * float64(l.channels)
@@ -157,7 +161,8 @@ func (s *search) mostKernels(q int64) int64 {
 func (s *search) bound(work float64, overKernels, overChannels, channels, sums int64) float64 {
 	l, a := &s.l, &s.at
 	inputs, outputs := float64(overKernels*channels), float64(overChannels*l.kernels)
-	cycles := a.workCycles*work + a.inputCycles*inputs + a.sumCycles*outputs + a.filterCycles
+	busy := max(a.workCycles*work, a.inputBus*inputs, a.sumBus*outputs)
+	cycles := busy + a.inputCycles*inputs + a.sumCycles*outputs + a.filterCycles
 	offChip := a.once + a.outside*float64(model.CeilDiv(l.kernels, sums))
 	energy := a.energy + offChip*s.w.OffChip + a.inputEnergy*inputs + a.sumEnergy*outputs
 	return s.w.of(margin*energy, math.Ceil(margin*max(cycles, offChip*s.w.OffChipCycles)))
@@ -188,6 +193,7 @@ func (s *search) channels(n, e int64) {
 			r := model.CeilDiv(parts, over)
 			bound := s.share(q, r)
 			switch {
+			case s.c.PassChannels > 0 && q*r > s.c.PassChannels:
 			case !(bound < s.best):
 			case count < maxShares:
 				list[count] = share{q, r, bound}

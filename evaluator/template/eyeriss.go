@@ -10,7 +10,7 @@ import (
 // eyerissSpec is the row-stationary architecture.
 func eyerissSpec() Spec {
 	return Spec{
-		Name: "eyeriss", Version: "10",
+		Name: "eyeriss", Version: "11",
 		Doc: "A grid of processing elements with three scratchpads each, row-stationary, after Eyeriss (Y.-H. Chen et al., IEEE JSSC 52(1), " +
 			"2017); 16 bit words, 22 nm, 200 MHz. The baseline is the published chip.",
 		Params: []frame.Param{
