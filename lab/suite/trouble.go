@@ -22,7 +22,7 @@ func troubleSuite() bench.Suite {
 	return bench.Suite{
 		Name: "trouble",
 		Doc: "Two networks of the suite apollo and the tables of kernels, each clean, negated, and with answers that are none: values a million times " +
-			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, a part that always fails, and noise of 10 %, of which the study is told or not, with repeats or without.",
+			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, answers for a fifth that are no worse than others, a part that always fails, and noise of 10 %, of which the study is told or not, with repeats or without.",
 		Lanes: []bench.Lane{bench.KnownArea}, Trials: 60, Marks: []int{10, 20, 40, 60},
 		Tasks: troubleTasks,
 	}
@@ -40,6 +40,8 @@ type trouble struct {
 	negated bool
 	// shifted: the objective is the value less a typical one, so that it has both signs.
 	shifted bool
+	// typical: a design that is hit answers so many times what a typical one does.
+	typical float64
 	// noise is the deviation of the logarithm of a measurement; unsaid: the study
 	// does not know that there is any; once: it measures no design again.
 	noise        float64
@@ -54,6 +56,9 @@ const (
 	penalty = 3600
 	// outlying is how many times too bad an outlier is.
 	outlying = 1e6
+	// nearOutlying and nearPenalty are those that lie within the range of a landscape, in
+	// values of the design and of a typical one.
+	nearOutlying, nearPenalty = 20, 2
 	// failsFrom leaves 70 % of a parameter's range, as in the report of Optuna 5664.
 	failsFrom = 0.7
 )
@@ -68,6 +73,8 @@ func troubles() []trouble {
 		{name: "negated", negated: true},
 		{name: "negated-penalty", share: 0.2, answer: hour, negated: true},
 		{name: "signed-outliers", share: 0.1, answer: func(v float64) float64 { return math.Abs(v) * outlying }, shifted: true},
+		{name: "near-outliers", share: 0.2, answer: func(v float64) float64 { return v * nearOutlying }},
+		{name: "near-penalty", share: 0.2, typical: nearPenalty},
 		{name: "failing", fails: true},
 		{name: "noise", noise: 0.1},
 		{name: "noise-once", noise: 0.1, once: true},
@@ -164,12 +171,16 @@ func (k trouble) of(base *bench.Task, sp space.Space, typical space.Point) (benc
 	}
 	levels := sp.Param(e.longest).Values
 	e.last = levels[int(failsFrom*float64(len(levels)-1))]
-	if k.shifted {
+	if k.shifted || k.typical > 0 {
 		r, err := base.Evaluator.Evaluate(context.Background(), evaluator.Request{Trial: -1, Design: sp.Values(typical)})
 		if err != nil || r.Outcome != evaluator.Measured {
 			return bench.Task{}, errors.Join(err, fmt.Errorf("task %s: a typical design is %s", base.Name, r.Outcome))
 		}
-		e.zero = r.Values[e.metric]
+		if v := r.Values[e.metric]; k.shifted {
+			e.zero = v
+		} else {
+			e.answer = func(float64) float64 { return k.typical * v }
+		}
 	}
 	out, spec := *base, *base.Spec
 	spec.Objectives = []events.Objective{objective}
