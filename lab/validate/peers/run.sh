@@ -4,7 +4,7 @@
 # the page docs/results-validate-peers.md.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-env=${PEERS:-.peers}/validate
+env=$(realpath -m "${PEERS:-.peers}")/validate
 here=lab/validate/peers
 
 command -v python3 >/dev/null || { echo "validate-peers: python3 is not there and is needed: install Python 3.10 or newer, with venv" >&2; exit 1; }
@@ -16,5 +16,5 @@ if [ "$(cat "$env/installed" 2>/dev/null)" != "$want" ]; then
     { echo "validate-peers: the tools of $here/requirements.txt do not install: see above" >&2; exit 1; }
   echo "$want" >"$env/installed"
 fi
-APOLLO_VALIDATE_PEERS=$PWD/$env/bin/python APOLLO_VALIDATE_PAGE=$PWD/docs/results-validate-peers.md \
-  go test -count=1 -timeout 60m -v -run TestToolsSideBySide ./lab/validate | grep -v '^=== '
+APOLLO_VALIDATE_PEERS=$env/bin/python APOLLO_VALIDATE_PAGE=$PWD/docs/results-validate-peers.md \
+  go test -count=1 -timeout 8h -v -run TestToolsSideBySide ./lab/validate | grep -v '^=== '
