@@ -263,7 +263,7 @@ func TestQuotaOfBytesOfRequests(t *testing.T) {
 func TestQuotaOfOwnersTime(t *testing.T) {
 	t.Parallel()
 	const takes, flood = 2 * time.Second, 40
-	slow := func(subject string) error {
+	slow := func(subject string) error { //nolint:unparam // a fault of the bus, which is slow
 		if strings.HasPrefix(subject, "study.flood.") && strings.HasSuffix(subject, ".accepted") {
 			time.Sleep(takes)
 		}

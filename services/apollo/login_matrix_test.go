@@ -445,11 +445,11 @@ func writeLogins(t *testing.T, page string, methods []loginMethod, ways map[stri
 			continue
 		}
 		seen[words] = true
-		row := "| `" + words + "` |"
+		cells := []string{"| `" + words + "`"}
 		for _, m := range methods {
-			row += map[bool]string{true: " yes |", false: " NO |"}[ways[m.name][words]]
+			cells = append(cells, map[bool]string{true: "yes", false: "NO"}[ways[m.name][words]])
 		}
-		rows = append(rows, row)
+		rows = append(rows, strings.Join(cells, " | ")+" |")
 	}
 	t.Logf("%d ways, %d commands and roles, from flags and from the environment", len(methods), len(slices.Collect(maps.Keys(seen))))
 	if page == "1" {

@@ -25,7 +25,7 @@ type usedTime struct {
 }
 
 const (
-	ownerMinute = time.Minute
+	ownerWindow = time.Minute
 	// lookForOthersEvery bounds what it costs to ask who waits.
 	lookForOthersEvery = time.Second
 )
@@ -49,7 +49,7 @@ func (t *ownerTimes) note(limit time.Duration, owner string, began, now time.Tim
 // of is how much of the limit an owner has used lately.
 func (t *ownerTimes) of(limit time.Duration, owner string, now time.Time) time.Duration {
 	u := t.used[owner]
-	return max(0, u.left-time.Duration(float64(now.Sub(u.at))*float64(limit)/float64(ownerMinute)))
+	return max(0, u.left-time.Duration(float64(now.Sub(u.at))*float64(limit)/float64(ownerWindow)))
 }
 
 // overTime refuses a command of an owner whose commands took long, while those of others
