@@ -110,7 +110,7 @@ func (f *designFlags) read(a *app, c *cobra.Command, designs ...string) (s subje
 		}
 	}
 	if s.Template.MapperGoal = evaluator.MapperGoal(f.mapperGoal); !slices.Contains(evaluator.MapperGoals(), s.Template.MapperGoal) {
-		return s, fmt.Errorf("--mapper-goal is %q, want %s", f.mapperGoal, goalsText())
+		return s, cli.Usagef("--mapper-goal %s: want %s", f.mapperGoal, goalsText())
 	}
 	if s.Networks == nil {
 		if s.Networks, err = weighted(f.networks); err != nil {

@@ -95,7 +95,7 @@ func Between(low, high int) cobra.PositionalArgs {
 			return nil
 		}
 		return Hinted(ExitUsage, "`"+c.CommandPath()+" --help` has an example",
-			fmt.Errorf("want %s, got %d arguments", c.UseLine(), len(args)))
+			fmt.Errorf("want %s, got %s", c.UseLine(), Plural(len(args), "argument")))
 	}
 }
 
