@@ -60,15 +60,15 @@ func oddLayer(rng *rand.Rand) *workload.Workload {
 		l.Op, l.Groups, l.C, l.K = workload.Conv, 1, upTo(12), upTo(12)
 		l.R, l.S, l.H, l.W = upTo(5), upTo(5), upTo(9), upTo(9)
 		l.Stride, l.Dilation = [2]int64{upTo(4), upTo(4)}, [2]int64{upTo(3), upTo(3)}
-		switch {
-		case kind == 3:
+		switch kind {
+		case 3:
 			l.Op, l.Groups, l.C = workload.DepthwiseConv, l.C, 1
 			l.K = l.Groups * upTo(2)
-		case kind == 4:
+		case 4:
 			l.Op, l.Groups = workload.GroupConv, 2+rng.Int64N(3)
 			l.C++
 			l.K *= l.Groups
-		case kind == 5:
+		case 5:
 			l.Op = workload.Deconv
 		}
 		out := func(in, window, stride, dilation int64) int64 {

@@ -1,6 +1,7 @@
 package template
 
 import (
+	"slices"
 	"strings"
 
 	"apollo/evaluator"
@@ -56,7 +57,7 @@ func lanes(among func(axis string) bool, where ...evaluator.Condition) (terms []
 		if len(list) == 0 {
 			continue
 		}
-		t := evaluator.Term{Where: append(where[:len(where):len(where)], evaluator.Condition{Param: "axes", Labels: list})}
+		t := evaluator.Term{Where: append(slices.Clip(where), evaluator.Condition{Param: "axes", Labels: list})}
 		for i, size := range sizes {
 			if set>>i&1 == 1 {
 				t.Times = append(t.Times, size)

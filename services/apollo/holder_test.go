@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"io"
 	"log/slog"
 	"testing"
 	"time"
@@ -15,7 +14,7 @@ import (
 func TestBriefHoldersAreWaitedFor(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	logger := slog.New(slog.NewTextHandler(io.Discard, nil))
+	logger := slog.New(slog.DiscardHandler)
 	holder, err := natsbus.StartServer(natsbus.ServerConfig{Dir: dir, Token: "other", Brief: true, Logger: logger})
 	if err != nil {
 		t.Fatal(err)
