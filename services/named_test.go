@@ -160,7 +160,7 @@ func TestCausesThatAlternateAreNamedInTime(t *testing.T) {
 				is, since := rounds >= round && taken == "hog", at
 				mu.Unlock()
 				if is {
-					time.Sleep(time.Until(since.Add(named - client.ListenFor)))
+					time.Sleep(time.Until(since.Add(named)))
 					break
 				}
 				time.Sleep(100 * time.Millisecond)

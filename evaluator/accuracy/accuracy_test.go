@@ -284,6 +284,7 @@ func TestTablesThatAreNone(t *testing.T) {
 		"\x1f\x8bnothing":                         "no whole file of gzip: unexpected EOF",
 		"width,Resolution,accuracy\n100,224,70\n": `column "Resolution": the parameter of mobilenet_v1 is called "resolution"`,
 		"width, width ,accuracy\n100,100,70\n":    `two columns are called "width"`,
+		"width,accuracy, accuracy\n100,70,30\n":   `two columns are called "accuracy"`,
 		"width,accuracy\n100,0.709\n50,0.637\n":   "it holds shares, want percent, as 70.9 for 0.709",
 	} {
 		if _, err := ReadTable(f, []byte(text), "accuracy"); err == nil || !strings.Contains(err.Error(), want) {

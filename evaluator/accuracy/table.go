@@ -110,6 +110,9 @@ func columnsOf(f *workload.Family, header []string, column string) (at int, colu
 	if at < 0 {
 		return 0, nil, fmt.Errorf("there is no column %q, there are %q", column, names)
 	}
+	if slices.Contains(names[at+1:], column) {
+		return 0, nil, fmt.Errorf("two columns are called %q", column)
+	}
 	columns, found := slices.Repeat([]int{-1}, len(f.Params)), false
 	for i, p := range f.Params {
 		for k, name := range names {
