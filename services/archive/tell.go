@@ -39,8 +39,9 @@ type archivePresence struct {
 	is events.Archiving
 	// standby: another archiver writes, and speaks for the log.
 	standby bool
-	// writing is since when a write goes on; zero while none does.
-	writing time.Time
+	// writing is since when a write goes on, opening since when the log is opened; zero
+	// while none does.
+	writing, opening time.Time
 }
 
 // silentAfter is how long a write may go on before it is told of. A store that gives no
@@ -48,11 +49,18 @@ type archivePresence struct {
 const silentAfter = 10 * time.Second
 
 // writes notes that a write goes on, until the function that it returns is called.
-func (p *archivePresence) writes() (done func()) {
+func (p *archivePresence) writes() (done func()) { return p.lasts(&p.writing) }
+
+// opens notes that the log is being opened, until the function that it returns is called.
+func (p *archivePresence) opens() (done func()) { return p.lasts(&p.opening) }
+
+// lasts notes in at since when something goes on, until the function that it returns is
+// called.
+func (p *archivePresence) lasts(at *time.Time) (done func()) {
 	note := func(since time.Time) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.writing = since
+		*at = since
 	}
 	note(time.Now())
 	return func() { note(time.Time{}) }
@@ -63,6 +71,13 @@ func (p *archivePresence) says(now time.Time) events.Archiving {
 	is := p.is
 	if lasts := now.Sub(p.writing); is.Waiting == nil && !p.writing.IsZero() && lasts >= silentAfter {
 		is.Waiting = stuckArchive(is.Dir, fmt.Errorf("a write has had no answer for %s", lasts.Truncate(time.Second)))
+	}
+	if lasts := now.Sub(p.opening); is.Waiting == nil && !p.opening.IsZero() && lasts >= silentAfter {
+		is.Waiting = &events.Waiting{
+			Code:    events.WaitsArchiveStuck,
+			Message: fmt.Sprintf("opening the log in %s has taken %s so far", is.Dir, lasts.Truncate(time.Second)),
+			Hint:    "a long log takes a while to be read, and the archiver goes on by itself; if it does not end, look whether the storage there answers",
+		}
 	}
 	return is
 }
@@ -185,7 +200,7 @@ func stuckArchive(dir string, err error) *events.Waiting {
 func (a *Archiver) openStore(ctx context.Context, logger *slog.Logger, present *archivePresence) (*archiver.Store, error) {
 	wait, stand := messages.Backoff{Most: archiveRetryMax}, messages.Backoff{Most: standbyEvery}
 	for {
-		done := present.writes()
+		done := present.opens()
 		store, err := archiver.Open(a.Dir, archiver.Options{Failpoint: a.Failpoint, Plain: a.Plain, Logger: logger})
 		done()
 		switch {

@@ -30,3 +30,24 @@ func TestAWriteWithoutAnAnswerIsTold(t *testing.T) {
 	done()
 	says(time.Hour, "")
 }
+
+// A log that takes long to be opened is read, and nothing is wrong with its storage yet.
+func TestSlowOpening(t *testing.T) {
+	t.Parallel()
+	p := &archivePresence{is: events.Archiving{Dir: "s3://logs/lab"}}
+	done := p.opens()
+	if is := p.says(p.opening.Add(silentAfter - time.Second)); is.Waiting != nil {
+		t.Errorf("got %q, want nothing yet", is.Waiting.Message)
+	}
+	is := p.says(p.opening.Add(silentAfter + 2*time.Second))
+	if want := "opening the log in s3://logs/lab has taken 12s so far"; is.Waiting == nil || is.Waiting.Message != want {
+		t.Fatalf("got %+v, want %q", is.Waiting, want)
+	}
+	if strings.Contains(is.Waiting.Hint, "make room") {
+		t.Errorf("the hint is that of a full disk: %q", is.Waiting.Hint)
+	}
+	done()
+	if is := p.says(time.Now().Add(time.Hour)); is.Waiting != nil {
+		t.Errorf("got %q after it is open, want nothing", is.Waiting.Message)
+	}
+}
