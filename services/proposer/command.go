@@ -30,8 +30,11 @@ const (
 func (p *Proposer) carryOut(ctx context.Context, msg *message.Message) {
 	c, began := commandIn(msg), time.Now()
 	err := p.handle(ctx, c)
-	p.times.note(p.Quota.OwnerTime, c.owner, began, time.Now())
-	if err != nil && ctx.Err() == nil && !errors.Is(err, events.ErrUnreachable) && !errors.Is(err, events.ErrFull) && !errors.Is(err, errLogWentBack) {
+	busFails := errors.Is(err, events.ErrUnreachable) || errors.Is(err, events.ErrFull)
+	if !busFails { // which is not the owner's doing
+		p.times.note(p.Quota.OwnerTime, c.owner, began, time.Now())
+	}
+	if err != nil && ctx.Err() == nil && !busFails && !errors.Is(err, errLogWentBack) {
 		if n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries)); n >= maxCommandTries {
 			err = p.deadLetter(ctx, c, err)
 		}
@@ -69,6 +72,7 @@ type command struct {
 	stored      string // when
 	body        []byte
 	header      map[string]string
+	again       bool // it was let in before
 	// bad is why nobody can be answered.
 	bad error
 }
@@ -80,6 +84,8 @@ func commandIn(msg *message.Message) command {
 		stored: msg.Metadata.Get(events.MetaStored),
 		body:   msg.Payload, header: messages.TraceOf(msg),
 	}
+	n, _ := strconv.Atoi(msg.Metadata.Get(events.MetaDeliveries))
+	c.again = n > 1
 	unnamed := "cmd-" + c.sequence
 	var known bool
 	c.owner, c.verb, c.study, known = events.ParseCommandSubject(c.subject)
