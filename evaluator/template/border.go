@@ -53,16 +53,16 @@ func (s *shape) cross(x *report.Access) {
 		if x.Operand != o.String() {
 			continue
 		}
-		n := &x.Reads
+		n, size := &x.Reads, max(s.p.Bytes[o], s.word)
 		if o == model.Outputs {
 			n = &x.Updates
 		}
 		if o == model.Inputs {
-			*n -= s.padding(*n*s.p.Bytes[o]) / s.p.Bytes[o]
+			*n -= s.padding(*n*size) / size
 		}
 		if s.p.Fused[o] {
 			*n -= min(s.p.Elements(o, &s.p.Bound), *n)
 		}
-		*n += model.CeilDiv(max(s.beside[o], 0), s.p.Bytes[o]) - max(-s.beside[o], 0)/s.p.Bytes[o]
+		*n += model.CeilDiv(max(s.beside[o], 0), size) - max(-s.beside[o], 0)/size
 	}
 }

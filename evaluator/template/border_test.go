@@ -452,6 +452,31 @@ func TestAccessesOffChip(t *testing.T) {
 	}
 }
 
+// Words of eyeriss are as wide as the widest operand of the network, and accesses are counted in them.
+func TestAccessesOfWideWords(t *testing.T) {
+	t.Parallel()
+	x, _ := Named("eyeriss")
+	w, err := workload.Parse("wide.yaml", []byte("{schema: apollo.workload/v1, name: wide, precision: {weights: 32}, inputs: [{name: x, shape: [1, 7, 7, 4]}], layers: [{id: c, op: conv, K: 4, P: 7, Q: 7, R: 3, S: 3, in: [x]}]}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := inspected(t, x, x.Template().Baseline, w)
+	l := &r.Layers[0]
+	want := report.Access{Level: l.Mapped.Arch.Level[0].Name, Operand: "inputs", Reads: 7 * 7 * 4}
+	if !slices.Contains(l.Accesses, want) {
+		t.Errorf("%+v, want %+v", l.Accesses, want)
+	}
+	words := int64(0)
+	for _, a := range l.Accesses {
+		if a.Level == want.Level {
+			words += a.Reads + a.Updates
+		}
+	}
+	if bytes := l.Bytes.Of(report.OffChip); 4*words != bytes {
+		t.Errorf("accesses of %d words of 4 B, %d B cross", words, bytes)
+	}
+}
+
 // What is padding is no tensor's: it does not cross.
 func TestPaddingStaysInside(t *testing.T) {
 	t.Parallel()

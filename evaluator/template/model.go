@@ -20,6 +20,8 @@ type shape struct {
 	// beside is what one with multiplications moves beside its loops, by operand, in
 	// the unit of the view; less than none is what these move and no tensor has.
 	beside [model.Operands]int64
+	// word is the least that an element takes, in bytes; 0 where memories pack elements.
+	word int64
 	// absent of the inputs that all windows reach are padding, and least is what windows
 	// read; in the unit of the view.
 	absent, least int64
@@ -69,6 +71,7 @@ func (k *constants) Bind(t frame.Task) (frame.Model, error) {
 				s.ops = max(l.InputElements(), l.OutputElements())
 				s.bytes = streamed(l.Layer, bits, word)
 			} else {
+				s.word = word / 8
 				s.beside = lower.Beside(l.Layer, bits, word)
 				for o := range s.beside {
 					s.beside[o] = s.beside[o] * v.perByte / 2
