@@ -22,7 +22,7 @@ func troubleSuite() bench.Suite {
 	return bench.Suite{
 		Name: "trouble",
 		Doc: "Two networks of the suite apollo and the tables of kernels, each clean, negated, and with answers that are none: values a million times " +
-			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, answers for a fifth that are no worse than others, a part that always fails, and noise of 10 %, of which the study is told or not, with repeats or without.",
+			"too bad for a tenth of the designs, a penalty, an infeasible answer or one of both signs for a fifth, answers for a fifth that no gap tells from those of others, a part that always fails, and noise of 10 %, of which the study is told or not, with repeats or without.",
 		Lanes: []bench.Lane{bench.KnownArea}, Trials: 60, Marks: []int{10, 20, 40, 60},
 		Tasks: troubleTasks,
 	}

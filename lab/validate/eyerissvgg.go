@@ -97,7 +97,7 @@ func eyerissVGG(t *table) ([]Row, error) {
 
 // passesOf returns the mapping of least energy x time whose passes have as many input
 // channels, a power of two, as brings its accesses to the global buffer nearest to those
-// of the chip: nothing of the time is asked.
+// of the chip. Over its buses these accesses are nearly its time.
 func passesOf(p *model.Problem, megabytes float64) (best eyeriss.Cost, channels int64, ok bool) {
 	const most, mega = 16, 1 << 20
 	least := math.Inf(1)

@@ -4,7 +4,9 @@
 # the page docs/results-validate-peers.md.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-env=$(realpath -m "${PEERS:-.peers}")/validate
+peers=${PEERS:-.peers}
+case $peers in /*) ;; *) peers=$PWD/$peers ;; esac
+env=$peers/validate
 here=lab/validate/peers
 
 command -v python3 >/dev/null || { echo "validate-peers: python3 is not there and is needed: install Python 3.10 or newer, with venv" >&2; exit 1; }
