@@ -26,8 +26,6 @@ type Chip struct {
 	BufferBytes int64
 	// BusRate is what each bus to the grid moves, in words per 1000 cycles.
 	BusRate int64
-	// PassChannels is the most input channels that Map gives a pass; 0 means as many as fit.
-	PassChannels int64
 }
 
 // Silicon returns the published chip: 12 x 14 elements, scratchpads of 224, 12

@@ -46,7 +46,13 @@ func (w *Worth) value(x *Cost, macs int64) float64 {
 // It is a search over images, rows, and channels of a pass in which every choice
 // is left as soon as no completion of it can beat the best mapping so far.
 func (c *Chip) Map(p *model.Problem, w *Worth) (Cost, bool) {
-	s := search{c: c, w: w, l: newLayer(p), best: math.Inf(1)}
+	return c.MapNarrow(p, w, math.MaxInt64)
+}
+
+// MapNarrow is Map with passes of at most so many input channels, to compare with
+// mappings of others that have these.
+func (c *Chip) MapNarrow(p *model.Problem, w *Worth, channels int64) (Cost, bool) {
+	s := search{c: c, w: w, l: newLayer(p), most: channels, best: math.Inf(1)}
 	s.macs = s.l.macs()
 	l := &s.l
 	if l.s > c.InputWords || l.s > c.FilterWords || l.r > c.Rows {
@@ -82,6 +88,7 @@ type search struct {
 	w     *Worth
 	l     layer
 	macs  int64
+	most  int64 // input channels of a pass
 	found Cost
 	best  float64
 	// at is what is fixed of a pass.
@@ -193,7 +200,7 @@ func (s *search) channels(n, e int64) {
 			r := model.CeilDiv(parts, over)
 			bound := s.share(q, r)
 			switch {
-			case s.c.PassChannels > 0 && q*r > s.c.PassChannels:
+			case q*r > s.most:
 			case !(bound < s.best):
 			case count < maxShares:
 				list[count] = share{q, r, bound}

@@ -103,8 +103,7 @@ func passesOf(p *model.Problem, megabytes float64) (best eyeriss.Cost, channels 
 	least := math.Inf(1)
 	for n := int64(1); n <= most; n *= 2 {
 		chip, worth := eyeriss.Silicon(), eyeriss.Published()
-		chip.PassChannels = n
-		x, found := chip.Map(p, &worth)
+		x, found := chip.MapNarrow(p, &worth, n)
 		if off := math.Abs(float64(x.Buffer*eyeriss.WordBytes)/mega/megabytes - 1); found && off < least {
 			best, channels, ok, least = x, n, true, off
 		}
