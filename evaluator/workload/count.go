@@ -73,7 +73,7 @@ func (l *Layer) Params() int64 {
 		n += l.BiasElements()
 	}
 	if !l.Borrowed {
-		n += l.WeightElements()
+		n += l.WeightElements() - l.BorrowedElements
 	}
 	return n
 }
@@ -213,6 +213,7 @@ func (w *Workload) Totals() Totals {
 		t.MACs += l.MACs()
 		t.Params += l.Params()
 		t.WeightBytes += l.WeightBytes(w.Precision) + bytesOf(l.Idle, l.WidthOfWeights(w.Precision))
+		t.WeightBytes -= bytesOf(l.BorrowedElements, l.WidthOfWeights(w.Precision))
 		if l.Borrowed {
 			t.WeightBytes -= bytesOf(l.WeightElements(), l.WidthOfWeights(w.Precision)) + l.ScaleBytes
 		}

@@ -43,6 +43,7 @@ func (l *lowering) emit() error {
 		}
 		weights, recurrent := l.elsewhere(n.Weights, n.Part), l.elsewhere(n.Recurrent, n.Part)
 		l.borrowed = weights && (recurrent || n.Recurrent == 0)
+		l.borrowedInputs, l.borrowedStates = weights && !l.borrowed, recurrent && !l.borrowed
 		l.borrowedBias = l.elsewhere(n.Biases, n.Part)
 		if err := l.node(n); err != nil {
 			return err
@@ -160,6 +161,11 @@ func (l *lowering) add(name string, y Layer, in ...string) string {
 	if y.Op.HasWeights() {
 		if y.Borrowed, y.BorrowedBias = l.borrowed, l.borrowedBias && !y.NoBias; y.Borrowed {
 			y.Idle = 0
+		}
+		if y.Op == RNN && l.borrowedInputs {
+			y.BorrowedElements = y.gates() * y.K * y.C
+		} else if y.Op == RNN && l.borrowedStates {
+			y.BorrowedElements = y.gates() * y.K * y.K
 		}
 	}
 	if y.Op != View {

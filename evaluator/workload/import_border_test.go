@@ -296,7 +296,11 @@ func TestImportSharedWeights(t *testing.T) {
 		"a matrix of two recurrent layers with states of their own": {modeltest.ONNX{
 			Inputs: []modeltest.ONNXInput{tensorIn("x", 5, 1, 8)}, Weights: []modeltest.ONNXTensor{floats("w", 1, 8, 8), floats("r", 1, 8, 8), floats("q", 1, 8, 8), numbers("s", 5, 1, 8)},
 			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r"}, "a", nil), op("Reshape", names{"a", "s"}, "h", nil), op("RNN", names{"h", "w", "q"}, "y", nil)},
-		}, 4 * 64, 4 * 64}, // one field says it of both
+		}, 3 * 64, 4 * 64},
+		"states' matrix of two recurrent layers with inputs of their own": {modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{tensorIn("x", 5, 1, 4)}, Weights: []modeltest.ONNXTensor{floats("w", 1, 8, 4), floats("r", 1, 8, 8), floats("v", 1, 8, 8), numbers("s", 5, 1, 8)},
+			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r"}, "a", nil), op("Reshape", names{"a", "s"}, "h", nil), op("RNN", names{"h", "v", "r"}, "y", nil)},
+		}, 32 + 2*64, 32 + 3*64},
 		"both directions of a recurrent layer": {modeltest.ONNX{
 			Inputs: []modeltest.ONNXInput{tensorIn("x", 5, 1, 8)}, Weights: []modeltest.ONNXTensor{floats("w", 2, 8, 8), floats("r", 2, 8, 8)},
 			Nodes: []modeltest.ONNXNode{op("RNN", names{"x", "w", "r"}, "y", attrs{"direction": "bidirectional"})},

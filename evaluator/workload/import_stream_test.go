@@ -275,6 +275,61 @@ func TestImportTFLiteBothDirections(t *testing.T) {
 	}
 }
 
+// Recurrent cells store what they share once, each matrix for itself.
+func TestImportTFLiteSharedCells(t *testing.T) {
+	t.Parallel()
+	const rnn, lstm = 35, 44 // UNIDIRECTIONAL_SEQUENCE_*
+	const x, w, r, b, v, q, a = 0, 1, 2, 3, 4, 5, 6
+	weights := func(name string, shape ...int32) modeltest.TFTensor {
+		return modeltest.TFTensor{Name: name, Shape: shape, Type: modeltest.TFInt8, Const: true}
+	}
+	place := func(w, r, b int32) []int32 { // inputs, states and bias of all gates
+		in := []int32{w, w, w, w, r, r, r, r, -1, -1, -1, b, b, b, b}
+		return append([]int32{x}, in...)
+	}
+	for name, c := range map[string]struct {
+		code          int32
+		first, second []int32
+		gates         int64
+		matrices      int64
+		biases        int64
+	}{
+		"RNN, all":                {rnn, []int32{x, w, r, b}, []int32{x, w, r, b}, 1, 2, 1},
+		"RNN, inputs":             {rnn, []int32{x, w, r, b}, []int32{x, w, q, -1}, 1, 3, 2},
+		"RNN, states":             {rnn, []int32{x, w, r, b}, []int32{x, v, r, b}, 1, 3, 1},
+		"RNN, nothing":            {rnn, []int32{x, w, r, -1}, []int32{x, v, q, -1}, 1, 4, 2},
+		"LSTM, all":               {lstm, place(w, r, b), place(w, r, b), 4, 2, 1},
+		"LSTM, inputs":            {lstm, place(w, r, b), place(w, q, b), 4, 3, 1},
+		"LSTM, states":            {lstm, place(w, r, b), place(v, r, -1), 4, 3, 2},
+		"LSTM of one matrix, all": {16, []int32{x, -1, a, b, -1}, []int32{x, -1, a, b, -1}, 4, 2, 1},
+	} {
+		m := modeltest.TFLite{
+			Tensors: []modeltest.TFTensor{
+				{Name: "x", Shape: []int32{1, 5, 8}, Type: modeltest.TFInt8},
+				weights("w", 8, 8), weights("r", 8, 8), weights("b", 8), weights("v", 8, 8), weights("q", 8, 8), weights("a", 32, 16),
+				{Name: "y", Shape: []int32{1, 5, 8}, Type: modeltest.TFInt8},
+				{Name: "z", Shape: []int32{1, 5, 8}, Type: modeltest.TFInt8},
+			},
+			Inputs: []int32{x}, Outputs: []int32{7, 8},
+			Ops: []modeltest.TFOp{{Code: c.code, In: c.first, Out: []int32{7}}, {Code: c.code, In: c.second, Out: []int32{8}}},
+		}
+		got, _, err := workload.Import("m", m.Bytes(), workload.ImportOptions{Strict: true})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		var loaded int64
+		for i := range got.Layers {
+			loaded += got.Layers[i].WeightBytes(got.Precision)
+		}
+		const matrix, bias = 8 * 8, 8
+		params, bytes, all := c.gates*(c.matrices*matrix+c.biases*bias), c.gates*(c.matrices*matrix+4*c.biases*bias), c.gates*(4*matrix+2*4*bias)
+		if n := got.Totals(); n.Params != params || n.WeightBytes != bytes || loaded != all {
+			t.Errorf("%s: %d parameters in %d bytes, %d bytes come in, want %d, %d and %d\n%s", name, n.Params, n.WeightBytes, loaded, params, bytes, all, summary(got))
+		}
+	}
+}
+
 func set(list ...int) map[int]bool {
 	m := map[int]bool{}
 	for _, i := range list {

@@ -26,10 +26,12 @@ type lowering struct {
 	bits   int64 // of what the node that is emitted writes
 	// products are the constants that products read as weights, counted those that are
 	// parameters of a layer, by their part; borrowed and borrowedBias say that the weights
-	// and the bias of the node that is emitted are no parameters of its own.
-	products               map[int]bool
-	counted                map[part]bool
-	borrowed, borrowedBias bool
+	// and the bias of the node that is emitted are no parameters of its own, borrowedInputs and
+	// borrowedStates that one of the two matrices of an RNN is not.
+	products                       map[int]bool
+	counted                        map[part]bool
+	borrowed, borrowedBias         bool
+	borrowedInputs, borrowedStates bool
 }
 
 // part is a constant, or one part of several that it has.

@@ -201,6 +201,9 @@ func (n *normaliser) count(l *Layer) error {
 	if _, ok := product(maxElements, max(k, 1), c, max(l.R, 1), max(l.S, 1)); !ok || max(l.Const, l.Idle) > maxElements {
 		return errors.New("the weights have more than 2^40 elements")
 	}
+	if w := l.WeightElements(); l.BorrowedElements < 0 || l.BorrowedElements > w {
+		return fmt.Errorf("borrowed_elements is %d, want 0 to the layer's %d weights", l.BorrowedElements, w)
+	}
 	dims := []int64{max(l.N, 1), max(l.M, 1), max(k, 1), c, max(l.P, l.H, 1), max(l.Q, l.W, 1), max(l.R, 1), max(l.S, 1)}
 	if !l.Op.HasMACs() {
 		return nil

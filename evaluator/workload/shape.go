@@ -144,6 +144,10 @@ func (l *Layer) checkFields() error {
 		return fmt.Errorf("scale_bytes is %d, but op %s has no weights", l.ScaleBytes, l.Op)
 	case l.Borrowed && !l.Op.HasWeights() && l.Const == 0:
 		return fmt.Errorf("borrowed is set, but op %s has no weights and no const", l.Op)
+	case l.BorrowedElements != 0 && !l.Op.HasWeights():
+		return fmt.Errorf("borrowed_elements is %d, but op %s has no weights", l.BorrowedElements, l.Op)
+	case l.BorrowedElements > 0 && l.Borrowed:
+		return fmt.Errorf("borrowed_elements is %d, but borrowed says it of all: leave one out", l.BorrowedElements)
 	case l.BorrowedBias && l.BiasElements() == 0:
 		return fmt.Errorf("borrowed_bias is set, but the layer (op %s) adds no bias", l.Op)
 	case l.Fused && (l.Op == View || l.appends()):

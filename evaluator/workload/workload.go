@@ -184,6 +184,9 @@ type Layer struct {
 	// Borrowed says that the weights or constants are no parameters of this layer:
 	// those of another one, which come in again, or computed at run time.
 	Borrowed bool `json:"borrowed,omitempty" yaml:"borrowed,omitempty"`
+	// BorrowedElements are as many of the weights where that is true of a part of them: of
+	// one matrix of an RNN.
+	BorrowedElements int64 `json:"borrowed_elements,omitempty" yaml:"borrowed_elements,omitempty"`
 	// BorrowedBias says the same of the bias.
 	BorrowedBias bool `json:"borrowed_bias,omitempty" yaml:"borrowed_bias,omitempty"`
 	// In names the inputs and layers whose outputs this one reads, in order.

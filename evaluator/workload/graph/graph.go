@@ -157,7 +157,8 @@ type Node struct {
 	// WeightBits is the width of a weight, of operations that have weights.
 	WeightBits int64
 	// Weights is the tensor that they are, plus 1; 0 where nothing else can read it.
-	// Recurrent is that of an RNN's states, and Biases that of the bias, likewise.
+	// Recurrent is that of an RNN's states, 0 where Weights has these too, and Biases that of the
+	// bias. Of a tensor for each gate it is one of them.
 	Weights, Recurrent, Biases int
 	// Part is which part of these tensors the operation has, where several share them.
 	Part int64

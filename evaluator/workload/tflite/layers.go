@@ -50,9 +50,7 @@ func (o *operator) update(e entry) {
 // weighted fills in what convolutions and products share: the values at input
 // x, weights at input 1 and a bias at input b.
 func (o *operator) weighted(n graph.Node, x, b int) {
-	if n.In, n.Bias = []int{o.in[x]}, o.has(b); n.Bias {
-		n.Biases = o.in[b] + 1
-	}
+	n.In, n.Bias, n.Biases = []int{o.in[x]}, o.has(b), o.held(b)
 	o.product(n)
 }
 

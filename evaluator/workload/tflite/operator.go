@@ -42,6 +42,14 @@ func (o *operator) output() []int64 { return o.g.Shape(o.out[0]) }
 // has reports whether an input is given.
 func (o *operator) has(i int) bool { return i < len(o.in) && o.in[i] >= 0 }
 
+// held returns the tensor that input i is, plus 1; 0 where there is none.
+func (o *operator) held(i int) int {
+	if !o.has(i) {
+		return 0
+	}
+	return o.in[i] + 1
+}
+
 // want checks that input i exists with the given rank; rank -1 means any.
 func (o *operator) want(i, rank int, what string) bool {
 	if !o.has(i) {
