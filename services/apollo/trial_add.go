@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -41,12 +40,12 @@ values for the metrics were measured elsewhere; rows that failed are left out.`,
 			}
 			read := func(spec *events.Spec) ([]events.AddedDesign, error) {
 				if from != "" {
-					return a.readDesigns(c, spec, from)
+					return a.readDesigns(c, spec, from, origin)
 				}
-				d, err := oneDesign(spec, args[1:], measured, infeasible)
+				d, err := oneDesign(spec, args[1:], measured, infeasible, origin)
 				return []events.AddedDesign{d}, err
 			}
-			return a.addTrials(c, args[0], origin, read)
+			return a.addTrials(c, args[0], read)
 		},
 	}
 	f := c.Flags()
@@ -58,7 +57,8 @@ values for the metrics were measured elsewhere; rows that failed are left out.`,
 }
 
 // oneDesign reads a design from the command line.
-func oneDesign(spec *events.Spec, sets, measured []string, infeasible string) (d events.AddedDesign, err error) {
+func oneDesign(spec *events.Spec, sets, measured []string, infeasible, origin string) (d events.AddedDesign, err error) {
+	d.Origin = origin
 	if d.Design, err = namedDesign(spec, sets); err != nil {
 		return d, err
 	}
@@ -71,11 +71,18 @@ func oneDesign(spec *events.Spec, sets, measured []string, infeasible string) (d
 	case len(measured) > 0:
 		d.Outcome = events.OutcomeMeasured
 	}
+	sp, err := spec.Space()
+	if err != nil {
+		return d, err
+	}
+	if err := study.CheckAdded(spec, sp, &d); err != nil {
+		return d, cli.Hinted(cli.ExitUsage, "", err)
+	}
 	return d, nil
 }
 
 // addTrials asks for designs and prints which trials they are.
-func (a *app) addTrials(c *cobra.Command, name, origin string, read func(*events.Spec) ([]events.AddedDesign, error)) error {
+func (a *app) addTrials(c *cobra.Command, name string, read func(*events.Spec) ([]events.AddedDesign, error)) error {
 	ctx := c.Context()
 	s, err := a.open(ctx, c, forWriting)
 	if err != nil {
@@ -94,9 +101,6 @@ func (a *app) addTrials(c *cobra.Command, name, origin string, read func(*events
 	err = a.driven(c, s, name, func() error {
 		asked := 0
 		for part := range slices.Chunk(designs, events.MaxAdded) {
-			for i := range part {
-				part[i].Origin = cmp.Or(origin, part[i].Origin)
-			}
 			if err := a.control(ctx, s, view, &events.StudyControl{Verb: "add", Designs: part}); err != nil {
 				if asked > 0 {
 					a.Say("the first %d designs are in the study; what follows is about those after them", asked)

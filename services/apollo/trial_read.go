@@ -252,8 +252,8 @@ func (row *rowJSON) fill(of *inspect.Meaning, spec *events.Spec) error {
 	for i := range spec.Parameters {
 		p := &spec.Parameters[i]
 		v, there := row.Design[p.Name]
-		if !there || v != nil {
-			continue
+		if i == spec.FidelityColumn() || !there || v != nil {
+			continue // a fidelity that is left empty is the full one
 		}
 		blank = append(blank, p.Name)
 		if row.Design[p.Name] = 0.0; len(p.Labels) > 0 {
@@ -361,7 +361,7 @@ func twoColumns(parameter string) error {
 }
 
 // readDesigns reads designs to add.
-func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]events.AddedDesign, error) {
+func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path, origin string) ([]events.AddedDesign, error) {
 	rows, err := a.readRows(c, spec, path)
 	if err != nil {
 		return nil, err
@@ -373,7 +373,7 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]e
 	var out []events.AddedDesign
 	left := 0
 	for i, row := range rows {
-		d := events.AddedDesign{Design: row.Design, Metrics: row.measured(spec), Outcome: row.Outcome, Reason: row.Reason}
+		d := events.AddedDesign{Design: row.Design, Metrics: row.measured(spec), Outcome: row.Outcome, Reason: row.Reason, Origin: origin}
 		switch {
 		case row.Outcome == events.OutcomeFailed || row.Outcome == events.OutcomeStopped || row.Outcome == "running" || row.Outcome == "voided":
 			left++
@@ -383,7 +383,7 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path string) ([]e
 		case row.Outcome != events.OutcomeInfeasible:
 			d.Reason = nil
 		}
-		if _, err := study.PointOf(spec, sp, d.Design); err != nil {
+		if err := study.CheckAdded(spec, sp, &d); err != nil {
 			return nil, cli.Usagef("read %s: row %d: %v", path, i+1, err)
 		}
 		out = append(out, d)

@@ -126,16 +126,22 @@ func (d *draft) addFrom(all []added) {
 	}
 }
 
-// read reads a design by its names, with its measurement where it has one.
-func (m *Machine) read(from *events.AddedDesign) (a added, err error) {
-	if a.point, err = PointOf(m.spec, m.space, from.Design); err != nil {
+// CheckAdded says what is wrong with a design that a user asks for, as far as the
+// study's spec tells.
+func CheckAdded(spec *events.Spec, sp space.Space, from *events.AddedDesign) error {
+	_, err := readAdded(spec, sp, from)
+	return err
+}
+
+// readAdded reads a design by its names, with its measurement where it has one.
+func readAdded(spec *events.Spec, sp space.Space, from *events.AddedDesign) (a added, err error) {
+	if a.point, err = PointOf(spec, sp, from.Design); err != nil {
 		return a, err
 	}
-	resetInactive(m.space, m.judge, a.point)
 	a.origin = optimizer.UserOrigin
 	if from.Outcome != "" {
 		a.origin = optimizer.ImportOrigin
-		if a.answer, err = m.measured(from); err != nil {
+		if a.answer, err = measured(spec, from); err != nil {
 			return a, err
 		}
 	} else if len(from.Metrics) > 0 {
@@ -146,6 +152,19 @@ func (m *Machine) read(from *events.AddedDesign) (a added, err error) {
 	}
 	if from.Origin != "" {
 		a.origin += ":" + from.Origin
+	}
+	return a, nil
+}
+
+// read reads a design that the study may try.
+func (m *Machine) read(from *events.AddedDesign) (added, error) {
+	a, err := readAdded(m.spec, m.space, from)
+	if err != nil {
+		return a, err
+	}
+	resetInactive(m.space, m.judge, a.point)
+	if a.answer != nil {
+		m.judge.Deriver().Fill(a.answer.Values)
 	}
 	if a.answer == nil && m.legal != nil && !m.legal(a.point) {
 		return a, fmt.Errorf("it is not legal: %s", m.illegal(a.point))
@@ -171,8 +190,8 @@ func (m *Machine) illegal(p space.Point) string {
 }
 
 // measured reads what was measured elsewhere.
-func (m *Machine) measured(from *events.AddedDesign) (*events.TrialResult, error) {
-	r := &events.TrialResult{Outcome: from.Outcome, Values: make(events.Numbers, len(m.spec.Metrics))}
+func measured(spec *events.Spec, from *events.AddedDesign) (*events.TrialResult, error) {
+	r := &events.TrialResult{Outcome: from.Outcome, Values: make(events.Numbers, len(spec.Metrics))}
 	for i := range r.Values {
 		r.Values[i] = math.NaN()
 	}
@@ -180,21 +199,20 @@ func (m *Machine) measured(from *events.AddedDesign) (*events.TrialResult, error
 		return nil, fmt.Errorf("the outcome %q is unknown: want measured or infeasible", events.Cut(from.Outcome, events.MaxCodeBytes))
 	}
 	for _, name := range slices.Sorted(maps.Keys(from.Metrics)) {
-		i := m.spec.MetricIndex(name)
+		i := spec.MetricIndex(name)
 		if i < 0 {
-			return nil, unknownName("metric", name, metricNames(m.spec))
+			return nil, unknownName("metric", name, metricNames(spec))
 		}
 		r.Values[i] = from.Metrics[name]
 	}
-	for i, metric := range m.spec.Measured() {
+	for i, metric := range spec.Measured() {
 		switch v := r.Values[i]; {
 		case math.IsInf(v, 0):
 			return nil, fmt.Errorf("the metric %s is infinite", metric.Name)
 		case math.IsNaN(v) && r.Outcome == events.OutcomeMeasured:
-			return nil, fmt.Errorf("the metric %s is missing: a measured design has all of %s", metric.Name, strings.Join(metricNames(m.spec), ", "))
+			return nil, fmt.Errorf("the metric %s is missing: a measured design has all of %s", metric.Name, strings.Join(metricNames(spec), ", "))
 		}
 	}
-	m.judge.Deriver().Fill(r.Values)
 	if r.Outcome == events.OutcomeInfeasible {
 		r.Reason = &events.Reason{Code: events.OutcomeInfeasible}
 		if from.Reason != nil {
@@ -212,18 +230,23 @@ func metricNames(spec *events.Spec) (names []string) {
 }
 
 // PointOf returns the point of a design by its parameters' names: numbers in
-// their units, and labels. A parameter with one level may be left out.
+// their units, and labels. A parameter with one level may be left out, and so may the
+// study's fidelity: its full value is the one that counts.
 func PointOf(spec *events.Spec, sp space.Space, design map[string]any) (space.Point, error) {
-	p := make(space.Point, sp.Len())
+	p, full := make(space.Point, sp.Len()), spec.FidelityColumn()
 	var names, missing []string
 	for i := range p {
 		param := sp.Param(i)
 		names = append(names, param.Name)
-		value, there := design[param.Name]
-		if !there && param.Len() == 1 {
+		value := design[param.Name]
+		switch {
+		case value != nil:
+		case param.Len() == 1:
 			continue
-		}
-		if !there {
+		case i == full:
+			p[i] = param.Len() - 1
+			continue
+		default:
 			missing = append(missing, param.Name)
 			continue
 		}
