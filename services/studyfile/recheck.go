@@ -86,18 +86,18 @@ func builderOf(of, spec *events.Spec, cat Catalog) *builder {
 	}
 	if i := slices.Index(cat.templateNames(), spec.Template); i >= 0 {
 		b.declared = ParametersOf(cat.Templates[i].Params)
-		if f := of.SearchedFamily(); f != nil {
-			b.declared = append(b.declared, familyParameters(of, f)...)
-		} else if of.Search != "" {
-			network := events.Parameter{Name: events.NetworkParameter}
-			for _, n := range of.Networks {
-				network.Labels = append(network.Labels, n.Name)
-			}
-			b.declared = append(b.declared, network)
-		}
 	} else {
 		b.own = slices.Clone(of.OwnParameters())
-		b.declared = spec.Parameters
+		b.declared = slices.Clone(b.own)
+	}
+	if f := of.SearchedFamily(); f != nil {
+		b.declared = append(b.declared, familyParameters(of, f)...)
+	} else if of.Search != "" {
+		network := events.Parameter{Name: events.NetworkParameter}
+		for _, n := range of.Networks {
+			network.Labels = append(network.Labels, n.Name)
+		}
+		b.declared = append(b.declared, network)
 	}
 	return b
 }

@@ -159,6 +159,31 @@ func TestNoFieldIsForgotten(t *testing.T) {
 	}
 }
 
+// The levels that a study leaves of a network's parameters and of its own stay what
+// they are, whoever declares the design's parameters.
+func TestNarrowedNetworksStayNarrow(t *testing.T) {
+	t.Parallel()
+	const family, listed = `[{"family":"mobilenet_v1"}],"search":"one"`, `[{"name":"net_a"},{"name":"net_b"}],"search":"one"`
+	own := func(networks, narrow string) string {
+		src := strings.Replace(ownStudy, "PARAMETER", ownParameterForms()[0], 1)
+		return strings.Replace(src, `"b"]}]},`, `"b"]}],`+narrow+`},"workload":{"networks":`+networks+`},`, 1)
+	}
+	template := func(networks, narrow string) string {
+		src := strings.Replace(templateStudy, `"template":"toy"`, `"template":"toy",`+narrow, 1)
+		return strings.Replace(src, `[{"name":"net_a"}]`, networks, 1)
+	}
+	for _, src := range []string{
+		own(family, `"restrict":{"width":["50 %","100 %"],"tile":[1,2]},"fix":{"resolution":192}`),
+		own(listed, `"fix":{"network":"net_b"}`),
+		template(family, `"restrict":{"width":["50 %","100 %"],"dataflow":["os"]},"fix":{"resolution":192}`),
+		template(listed, `"fix":{"network":"net_b"}`),
+	} {
+		if whole(t, src) == nil {
+			t.Errorf("refused: %s", src)
+		}
+	}
+}
+
 // whole parses a study and follows it to everyone who reads it again: as it is
 // published, as the log carries it, and once more. It returns nil when the
 // study is refused.
@@ -197,6 +222,16 @@ func whole(t *testing.T, src string) *studyfile.Document {
 	carried := payload.(events.StudyAccepted).Spec
 	if diff := cmp.Diff(*doc.Spec, carried); diff != "" {
 		t.Errorf("in the log it is another study (-read +carried):\n%s\nof %s", diff, src)
+	}
+	forked, err := studyfile.Parse("fork", studyfile.Fork(&carried, "forked", "0badcafe", 1, cat), cat, studyfile.Options{})
+	if err != nil {
+		t.Errorf("its fork is refused: %v\nof %s", err, src)
+		return doc
+	}
+	want := carried
+	want.Study, want.Fork = "forked", &events.Fork{Study: carried.Study, Run: "0badcafe", Trials: 1}
+	if diff := cmp.Diff(want, *forked.Spec); diff != "" {
+		t.Errorf("its fork is another study (-read +forked):\n%s\nof %s", diff, src)
 	}
 	return doc
 }
