@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"strconv"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill/message"
@@ -166,6 +167,15 @@ func HandBack(m *message.Message, delay time.Duration) {
 func HandBackDelay(m *message.Message) (delay time.Duration, ok bool) {
 	delay, err := time.ParseDuration(m.Metadata.Get(metaHandBack))
 	return delay, err == nil
+}
+
+// RedeliveryDelay is after what time a message comes again that is nacked now.
+func RedeliveryDelay(m *message.Message) time.Duration {
+	if delay, asked := HandBackDelay(m); asked {
+		return delay
+	}
+	n, _ := strconv.ParseUint(m.Metadata.Get(MetaDeliveries), 10, 64)
+	return NackDelay(n)
 }
 
 // QueueHeader returns the headers of a queue message: its metadata without what

@@ -195,6 +195,37 @@ func TestAWorkerThatSaysNothingIsThere(t *testing.T) {
 	})
 }
 
+// An item whose answer is refused comes again later and later, in the end after minutes: in
+// between the workers are not said to be free.
+func TestItemsThatComeLateKeepTheirReason(t *testing.T) {
+	t.Parallel()
+	waiting(t, func(s *sim) {
+		s.start("worker", func(b events.Bus) service {
+			return &worker.Evaluator{
+				Bus: b, Name: "toy", Catalog: toyCatalog(s.toy), Slots: 4, Worker: "host/1", Logger: silently,
+				Failpoint: func(string) error { return errors.New("it takes nothing") },
+			}
+		})
+		s.submit("sim", "x1", toyStudy("sim", 4000, ""))
+		time.Sleep(2 * named)
+		looks, told := 0, 0
+		for began := time.Now(); time.Since(began) < 20*time.Minute; time.Sleep(7 * time.Second) {
+			looks++
+			view := s.looked("sim")
+			if len(view.Waiting) == 0 {
+				continue // it is measured once more
+			}
+			told++
+			if w := view.Waiting[0]; !strings.Contains(w.Message, "it takes nothing") {
+				t.Fatalf("after %s it waits for %+v, want why the items were given back", time.Since(began), w)
+			}
+		}
+		if told < looks*3/4 {
+			t.Errorf("the reason was told at %d of %d looks", told, looks)
+		}
+	})
+}
+
 func TestAllWorkersAreBusyElsewhere(t *testing.T) {
 	t.Parallel()
 	waiting(t, func(s *sim) {

@@ -95,15 +95,11 @@ func (s *subscription) ack(it *item) {
 
 func (s *subscription) nack(wm *message.Message) func(*item) {
 	return func(it *item) {
-		delay, asked := events.HandBackDelay(wm)
+		delay := events.RedeliveryDelay(wm)
 		s.end(it, func(_ *consumer, mine bool) {
-			if !mine {
-				return
+			if mine {
+				it.release(time.Now().Add(delay))
 			}
-			if !asked {
-				delay = events.NackDelay(it.deliveries)
-			}
-			it.release(time.Now().Add(delay))
 		})
 	}
 }

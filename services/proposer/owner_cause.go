@@ -3,6 +3,7 @@ package proposer
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -181,11 +182,39 @@ func (o *owner) unknownWorkers(ctx context.Context, known bool, quiet time.Durat
 // known: plain NATS clients are at it.
 func (o *owner) strangersWork(ctx context.Context, known []events.Presence) bool {
 	queue, err := o.proposer.queues.look(ctx, o.proposer.Bus, o.spec.Evaluator.Name)
-	inHand := 0
+	inHand := o.comeAgain(known)
 	for _, p := range known {
-		inHand += len(p.Items) + len(p.Returned) // those that come again are held until then
+		inHand += len(p.Items)
 	}
 	return err == nil && queue.Held > inHand
+}
+
+// comeAgain counts the items that workers gave back and that the queue holds until they come
+// again: what another one has in hand by now is counted there, and what was answered is gone.
+func (o *owner) comeAgain(known []events.Presence) int {
+	type key struct {
+		study, run string
+		batch      int
+	}
+	is := func(i events.PresentItem) key { return key{i.Study, i.Run, i.Batch} }
+	again := map[key]bool{}
+	for _, p := range known {
+		for _, i := range p.Returned {
+			again[is(i)] = !o.hasAnswer(i)
+		}
+	}
+	for _, p := range known {
+		for _, i := range p.Items {
+			delete(again, is(i))
+		}
+	}
+	maps.DeleteFunc(again, func(_ key, comes bool) bool { return !comes })
+	return len(again)
+}
+
+// hasAnswer reports whether an item is one of this run that nobody waits for any more.
+func (o *owner) hasAnswer(i events.PresentItem) bool {
+	return i.Study == o.key.Study && i.Run == o.key.Run && !o.machine.Waits(i.Batch)
 }
 
 // calm returns what the logs are to say of what was found: a cause at once, but
@@ -228,7 +257,7 @@ func (o *owner) givenBack(all []events.Presence) (code, text string) {
 	var last events.PresentItem
 	for _, p := range all {
 		for _, i := range p.Returned {
-			if i.Study == o.key.Study && i.Run == o.key.Run && i.Since >= last.Since {
+			if i.Study == o.key.Study && i.Run == o.key.Run && i.Since >= last.Since && !o.hasAnswer(i) {
 				last = i
 				text = fmt.Sprintf("worker %s gave batch %d back: %s", p.Worker, i.Batch, i.Error)
 			}

@@ -132,9 +132,9 @@ func (o *owner) countStrangers(ctx context.Context, known []events.Presence) {
 		o.log.Debug("look at the queue", "error", err)
 		return
 	}
-	o.strangers = queue.Asking + queue.Held
+	o.strangers = queue.Asking + queue.Held - o.comeAgain(known)
 	for _, p := range known {
-		o.strangers -= p.Slots + len(p.Returned) // those that come again are held until then
+		o.strangers -= p.Slots
 	}
 	o.strangers = min(max(o.strangers, 0), events.MaxParallelism)
 }

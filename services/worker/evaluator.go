@@ -296,7 +296,8 @@ func (e *Evaluator) measure(ctx context.Context, msg *message.Message, work *eve
 	if errors.Is(err, events.ErrTooLarge) || errors.Is(err, messages.ErrNoEvent) {
 		err = fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
 	}
-	stored(err, time.Now())
+	now := time.Now()
+	stored(err, now, comesAgainBy(msg, now))
 	return result, err
 }
 

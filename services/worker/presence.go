@@ -17,17 +17,29 @@ import (
 	"apollo/events"
 )
 
-// returnedFor is how long a worker tells that it gave an item back: longer than
-// the longest delay after which the item comes again, so that whoever looks
-// sees the reason.
-const returnedFor = 30 * time.Second
+// maxReturned bounds the items given back that a notice names: while a stream is full they
+// are all that is outstanding, and a notice has to fit in a message.
+const maxReturned = 512
 
 // heldItems is what a worker has in its hands, for its notices of presence.
 type heldItems struct {
 	mu       sync.Mutex // guards what follows
 	items    map[events.PresentItem]time.Time
-	returned map[events.PresentItem]events.PresentItem
+	returned map[events.PresentItem]returnedItem
 	said     map[events.PresentItem]string // how far items in hand are
+}
+
+// returnedItem is an item that was given back. It is told until it has come again:
+// whoever looks sees the reason until then.
+type returnedItem struct {
+	events.PresentItem
+	until time.Time
+}
+
+// comesAgainBy is until when an item that is given back now has been handed out again: its
+// delay and a while for that are over.
+func comesAgainBy(msg *message.Message, now time.Time) time.Time {
+	return now.Add(events.RedeliveryDelay(msg) + events.AckWait)
 }
 
 // say notes how far an item is.
@@ -45,8 +57,8 @@ func (h *heldItems) say(item events.PresentItem, p evaluator.Progress) {
 
 // hold notes that an item is in hand, until the function that it returns is
 // called with what became of it.
-func (h *heldItems) hold(subject string) (done func(err error)) {
-	study, run, batch, ok := events.ParseWorkSubject(subject)
+func (h *heldItems) hold(msg *message.Message) (done func(err error)) {
+	study, run, batch, ok := events.ParseWorkSubject(msg.Metadata.Get(events.MetaSubject))
 	if !ok {
 		return func(error) {}
 	}
@@ -54,7 +66,7 @@ func (h *heldItems) hold(subject string) (done func(err error)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.items == nil {
-		h.items, h.returned = map[events.PresentItem]time.Time{}, map[events.PresentItem]events.PresentItem{}
+		h.items, h.returned = map[events.PresentItem]time.Time{}, map[events.PresentItem]returnedItem{}
 		h.said = map[events.PresentItem]string{}
 	}
 	h.items[key] = time.Now()
@@ -65,9 +77,9 @@ func (h *heldItems) hold(subject string) (done func(err error)) {
 		delete(h.said, key)
 		delete(h.returned, key)
 		if err != nil && !errors.Is(err, context.Canceled) {
-			item := key
-			item.Since, item.Error = events.Micros(time.Now().UnixMicro()), err.Error()
-			h.returned[key] = item
+			item, now := key, time.Now()
+			item.Since, item.Error = events.Micros(now.UnixMicro()), err.Error()
+			h.returned[key] = returnedItem{item, comesAgainBy(msg, now)}
 		}
 	}
 }
@@ -80,7 +92,8 @@ func (h *heldItems) has(item events.PresentItem) bool {
 	return held
 }
 
-// list returns the items in hand and those given back lately, in order.
+// list returns the items in hand and the latest of those given back that have not come
+// again, in order.
 func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -89,14 +102,14 @@ func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
 		item.Since = events.Micros(since.UnixMicro())
 		items = append(items, item)
 	}
-	maps.DeleteFunc(h.returned, func(_, item events.PresentItem) bool {
-		return now.Sub(time.UnixMicro(int64(item.Since))) > returnedFor
-	})
-	returned = slices.Collect(maps.Values(h.returned))
+	maps.DeleteFunc(h.returned, func(_ events.PresentItem, item returnedItem) bool { return now.After(item.until) })
+	for _, item := range h.returned {
+		returned = append(returned, item.PresentItem)
+	}
 	for _, list := range [][]events.PresentItem{items, returned} {
 		slices.SortFunc(list, func(a, b events.PresentItem) int { return int(a.Since - b.Since) })
 	}
-	return items, returned
+	return items, returned[max(0, len(returned)-maxReturned):]
 }
 
 // stuckAfter is how long an answer may take to be stored: longer than a cluster takes to
@@ -109,18 +122,18 @@ type storing struct {
 	mu   sync.Mutex // guards what follows
 	next int
 	// since is when each attempt that goes on began; failing when the first one began of
-	// those that have failed since the last answer was stored, and failed when the last of
-	// them ended.
-	since           map[int]time.Time
-	failing, failed time.Time
-	why             error
-	// unstored are the items whose answers failed since then.
-	unstored map[events.PresentItem]bool
+	// those that have failed since the last answer was stored.
+	since   map[int]time.Time
+	failing time.Time
+	why     error
+	// unstored are the items whose answers failed since then, and until when each comes
+	// again.
+	unstored map[events.PresentItem]time.Time
 }
 
 // begin notes that the answer to an item is being stored, until the function that it
-// returns is called with what became of it.
-func (s *storing) begin(item events.PresentItem, now time.Time) (done func(err error, now time.Time)) {
+// returns is called with what became of it, and until when the item comes again.
+func (s *storing) begin(item events.PresentItem, now time.Time) (done func(err error, now, again time.Time)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.since == nil {
@@ -129,7 +142,7 @@ func (s *storing) begin(item events.PresentItem, now time.Time) (done func(err e
 	key := s.next
 	s.next++
 	s.since[key] = now
-	return func(err error, now time.Time) {
+	return func(err error, now, again time.Time) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		began := s.since[key]
@@ -142,10 +155,10 @@ func (s *storing) begin(item events.PresentItem, now time.Time) (done func(err e
 			}
 		case errors.Is(err, context.Canceled), errors.Is(err, errPoison):
 		case s.failing.IsZero():
-			s.failing, s.unstored = began, map[events.PresentItem]bool{}
+			s.failing, s.unstored = began, map[events.PresentItem]time.Time{}
 			fallthrough
 		default:
-			s.failed, s.why, s.unstored[item] = now, err, true
+			s.why, s.unstored[item] = err, again
 		}
 	}
 }
@@ -158,10 +171,10 @@ func (s *storing) stuck(now time.Time, inHand func(events.PresentItem) bool) str
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	comes := false
-	for item := range s.unstored {
-		comes = comes || inHand(item)
+	for item, again := range s.unstored {
+		comes = comes || inHand(item) || !now.After(again)
 	}
-	if !comes && len(s.since) == 0 && now.Sub(s.failed) > returnedFor {
+	if !comes && len(s.since) == 0 {
 		s.failing, s.why, s.unstored = time.Time{}, nil, nil
 	}
 	first := s.failing
@@ -183,7 +196,7 @@ func (s *storing) stuck(now time.Time, inHand func(events.PresentItem) bool) str
 // inHand is the middleware that notes what is in hand.
 func (e *Evaluator) inHand(next message.HandlerFunc) message.HandlerFunc {
 	return func(msg *message.Message) ([]*message.Message, error) {
-		done := e.hands.hold(msg.Metadata.Get(events.MetaSubject))
+		done := e.hands.hold(msg)
 		out, err := next(msg)
 		done(err)
 		return out, err

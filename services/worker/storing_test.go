@@ -7,7 +7,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/ThreeDotsLabs/watermill/message"
 
 	"apollo/events"
 )
@@ -21,7 +24,11 @@ func TestAnswersThatAreNotStored(t *testing.T) {
 	start := time.Unix(1e9, 0)
 	at := func(seconds int) time.Time { return start.Add(time.Duration(seconds) * time.Second) }
 	item := func(batch int) events.PresentItem { return events.PresentItem{Study: "a", Run: "b", Batch: batch} }
-	begin := func(batch, seconds int) func(error, time.Time) { return s.begin(item(batch), at(seconds)) }
+	// An item that was not stored comes again until 30 s later.
+	begin := func(batch, seconds int) func(error, time.Time) {
+		done := s.begin(item(batch), at(seconds))
+		return func(err error, now time.Time) { done(err, now, now.Add(30*time.Second)) }
+	}
 	var hands []int
 	says := func(seconds int, want string) {
 		t.Helper()
@@ -65,9 +72,58 @@ func TestAnswersThatCannotBeStored(t *testing.T) {
 	start := time.Unix(1e9, 0)
 	for _, err := range []error{fmt.Errorf("%w: it is too large", errPoison), context.Canceled} {
 		var s storing
-		s.begin(events.PresentItem{}, start)(err, start.Add(time.Second))
+		s.begin(events.PresentItem{}, start)(err, start.Add(time.Second), start.Add(time.Minute))
 		if got := s.stuck(start.Add(20*time.Second), func(events.PresentItem) bool { return true }); got != "" {
 			t.Errorf("%v: %q, want nothing", err, got)
 		}
 	}
+}
+
+// An item that was given back is told until it has come again, however late that is, and
+// not for longer.
+func TestItemsGivenBackAreToldUntilTheyCome(t *testing.T) {
+	t.Parallel()
+	late, soon := events.NackDelay(9), time.Second
+	for name, c := range map[string]struct {
+		handBack bool
+		delay    time.Duration
+	}{"refused": {false, late}, "handed back": {true, soon}} {
+		synctest.Test(t, func(t *testing.T) {
+			var h heldItems
+			msg := message.NewMessage("id", nil)
+			msg.Metadata.Set(events.MetaSubject, events.WorkSubject("edge", "a", "00000001", 3))
+			msg.Metadata.Set(events.MetaDeliveries, "9")
+			done := h.hold(msg)
+			if c.handBack {
+				events.HandBack(msg, c.delay)
+			}
+			done(errors.New("no room"))
+			time.Sleep(c.delay)
+			if _, returned := h.list(time.Now()); len(returned) != 1 || returned[0].Batch != 3 || returned[0].Error != "no room" {
+				t.Errorf("%s, when it comes again: %+v, want batch 3 with its reason", name, returned)
+			}
+			time.Sleep(events.AckWait + time.Second)
+			if _, returned := h.list(time.Now()); len(returned) != 0 {
+				t.Errorf("%s, after it came again: %+v, want nothing", name, returned)
+			}
+		})
+	}
+}
+
+// A notice of presence fits in a message however many items wait for room.
+func TestANoticeNamesTheLatestItemsGivenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var h heldItems
+		for batch := range maxReturned + 10 {
+			msg := message.NewMessage("id", nil)
+			msg.Metadata.Set(events.MetaSubject, events.WorkSubject("edge", "a", "00000001", batch))
+			msg.Metadata.Set(events.MetaDeliveries, "9")
+			h.hold(msg)(errors.New("no room"))
+			time.Sleep(time.Millisecond)
+		}
+		if _, returned := h.list(time.Now()); len(returned) != maxReturned || returned[0].Batch != 10 {
+			t.Errorf("%d items from batch %d on, want the last %d", len(returned), returned[0].Batch, maxReturned)
+		}
+	})
 }
