@@ -35,7 +35,7 @@ func ProvisionTopic(ctx context.Context, b *Bus, topic string) error {
 	return b.consumer(ctx, r, -1)
 }
 
-// ProvisionStreams creates the streams only.
+// ProvisionStreams creates the streams only, as where none was seen.
 func ProvisionStreams(ctx context.Context, b *Bus) error {
 	return b.streams(ctx, nil, 1, 0)
 }

@@ -148,9 +148,22 @@ func asStored(conf, before jetstream.StreamConfig) jetstream.StreamConfig {
 	return conf
 }
 
+// createOrUpdate sends no update that is none, also where an answer was lost: the server
+// would look at its whole store for it, beside what it does meanwhile.
 func (b *Bus) createOrUpdate(ctx context.Context, conf jetstream.StreamConfig) error {
 	return b.ask(ctx, anyOf(conf.Name), func(ctx context.Context, _ bool) error {
-		_, err := b.js.CreateOrUpdateStream(ctx, conf)
+		stream, err := b.js.Stream(ctx, conf.Name)
+		if errors.Is(err, jetstream.ErrStreamNotFound) {
+			_, err := b.js.CreateStream(ctx, conf)
+			return err
+		}
+		if err != nil {
+			return err
+		}
+		if is := stream.CachedInfo().Config; reflect.DeepEqual(asStored(conf, is), is) {
+			return nil
+		}
+		_, err = b.js.UpdateStream(ctx, conf)
 		return err
 	})
 }
