@@ -573,14 +573,31 @@ func waits(w *workload.Workload, beside map[string]bool) (bytes int64) {
 	return bytes
 }
 
-// shared returns the bytes of inputs: any of them may have several readers.
+// shared returns the bytes of inputs that several layers read, also as a view or with what is
+// appended to them: any of these may be the first.
 func shared(w *workload.Workload) (bytes int64) {
-	readers := map[string]int{}
+	of, readers := map[string]string{}, map[string]int{}
+	for _, in := range w.Inputs {
+		of[in.Name] = in.Name
+	}
 	for i := range w.Layers {
 		l := &w.Layers[i]
-		for at, name := range l.In {
-			if slices.Index(l.In, name) == at {
-				readers[name]++
+		read := l.In
+		switch {
+		case l.Fn == workload.Append:
+			read = l.In[1:]
+			fallthrough
+		case l.Op == workload.View:
+			of[l.ID] = of[l.In[0]]
+		}
+		if l.Op == workload.View {
+			continue
+		}
+		seen := map[string]bool{"": true}
+		for _, name := range read {
+			if in := of[name]; !seen[in] {
+				seen[in] = true
+				readers[in]++
 			}
 		}
 	}
