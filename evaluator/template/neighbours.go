@@ -143,17 +143,22 @@ func (s *search) beyond(m *model.Mapping, level int, d model.Dim, n int64) int64
 	return n
 }
 
+// stream tries streamTiles tiles along the way at most, and steps of output channels divided by streamCuts at
+// most, by powers of two. Of 3,000 searches on 60 random designs of shidiannao for energy and for its product
+// with time, half as many tiles lose none and a quarter 2 (5.8 %), four times as many win 0.5 % in one; half as
+// many cuts lose 0.3 % in one, more win nothing.
+const streamTiles, streamCuts = 16, 4
+
 // stream tries the best mapping with channels and pixels at the buffer, where tiles slide along rows or columns,
 // and fewer output channels inside, as far as that makes room.
 func (s *search) stream() {
 	if s.l.window == 0 || s.saving {
 		return
 	}
-	const most = 16 // tiles along the way
 	from := s.best.m
 	for _, way := range [...][3]model.Dim{{model.C, model.Q, model.P}, {model.C, model.P, model.Q}} {
-		for few := int64(1); few <= 4; few *= 2 {
-			for parts := int64(1); parts <= most; parts *= 2 {
+		for few := int64(1); few <= streamCuts; few *= 2 {
+			for parts := int64(1); parts <= streamTiles; parts *= 2 {
 				s.m = from
 				in, buffer := &s.m.Loops[s.l.inner].Temporal, &s.m.Loops[1]
 				in[model.K] = model.CeilDiv(in[model.K], few)
@@ -177,19 +182,18 @@ func (s *search) stream() {
 	}
 }
 
-// partsNearby tries the numbers of tiles over channels that the search of a grid leaves out where there are many.
+// partsNearby tries the numbers of tiles over channels that more leaves out, as far as the next ones that it has.
 func (s *search) partsNearby() {
-	const all, step = 16, 8
 	if s.l.window == 0 {
 		return
 	}
 	from := s.best.m
 	for _, d := range [...]model.Dim{model.K, model.C} {
 		n := from.Loops[0].Temporal[d]
-		if n <= all || from.Loops[1].Temporal[d] > 1 {
+		if n <= 2*fine || from.Loops[1].Temporal[d] > 1 {
 			continue
 		}
-		for parts := model.NextParts(s.p.Bound[d], n-n/step-1); parts > 0 && parts <= n+n/step; parts = model.NextParts(s.p.Bound[d], parts) {
+		for parts := model.NextParts(s.p.Bound[d], n-n/fine-1); parts > 0 && parts <= n+n/fine; parts = model.NextParts(s.p.Bound[d], parts) {
 			if parts == n {
 				continue
 			}
@@ -397,9 +401,13 @@ func (s *search) attempt(fixed int64) bool {
 	if fixed == math.MaxInt64 {
 		return false
 	}
+	cycles := max(s.least.cycles, s.computes())
+	if s.goal.value(cycles, s.least.pj) >= s.limit {
+		return false
+	}
 	wait := s.waiting(fixed)
 	// A tile that stays what it is moves no less.
-	if s.goal.value(s.least.cycles+wait, s.least.pj) >= s.limit || s.inPlace && s.best.value+wait-s.wait >= s.limit {
+	if s.goal.value(cycles+wait, s.least.pj) >= s.limit || s.inPlace && s.best.value+wait-s.wait >= s.limit {
 		return false
 	}
 	s.result.EvalRamped(s.p, &s.l.arch, &s.m, &s.fill, &s.drain)
@@ -416,6 +424,23 @@ func (s *search) attempt(fixed int64) bool {
 	s.keep(&cost, value, fixed)
 	s.limit = value * (1 - gain)
 	return true
+}
+
+// computes returns a bound of what the units of the mapping that is tried take: they divide each
+// dimension evenly.
+func (s *search) computes() float64 {
+	cycles := int64(1)
+	for d, n := range s.p.Bound {
+		units := int64(1)
+		for i := range s.l.arch.Levels {
+			units *= s.m.Loops[i].Spatial[d]
+		}
+		if units > 1 {
+			n = model.CeilDiv(n, units)
+		}
+		cycles *= n
+	}
+	return float64(cycles)
 }
 
 // cover makes the loops over a dimension cover it with no more steps than that takes.

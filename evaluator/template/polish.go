@@ -12,7 +12,7 @@ func (s *search) polish(time bool) {
 	for range turns {
 		was, w := s.best.value, s.bestWay
 		s.limit = was * (1 - gain)
-		if n := &s.best.m.Loops[0].Temporal; n[model.P]*n[model.Q] == 1 || !s.begin(&w) {
+		if n := &s.best.m.Loops[0].Temporal; n[model.P]*n[model.Q] == 1 || s.goal.value(s.floor(&w)) >= s.limit || !s.begin(&w) {
 			break
 		}
 		s.price()

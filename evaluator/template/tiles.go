@@ -7,12 +7,14 @@ import (
 	"apollo/evaluator/model"
 )
 
-// more returns the next number of parts of n after parts: all up to 16, then
-// eight to a doubling and those whose size is a power of two, which an inner level halves
+// fine is how many numbers of parts there are to a doubling where not all are tried.
+const fine = 8
+
+// more returns the next number of parts of n after parts: all up to twice fine, then
+// fine to a doubling and those whose size is a power of two, which an inner level halves
 // without a rest, n at the end, leaving out those that give parts of the
 // same size; more than n after the last.
 func more(parts, n int64) int64 {
-	const fine = 8
 	size := model.CeilDiv(n, parts)
 	for next := parts; next < n; {
 		next += max(next/fine, 1)
