@@ -136,7 +136,8 @@ func tableName(path string) string {
 const listedMetric = "listed"
 
 // task makes the task of a table. Tables that differ in what follows the last
-// "-" of their names (a device) are one family.
+// "-" of their names (a device) are one family. Defaults were chosen on those of
+// dedispersion (docs/decisions/0007).
 func (t *table) task(name string) (bench.Task, error) {
 	sp, err := space.New(t.params...)
 	if err != nil {
@@ -161,7 +162,7 @@ func (t *table) task(name string) (bench.Task, error) {
 	spec.Evaluator.Version = version + "-" + name
 	spec.Constraints = []events.Constraint{{Metric: listedMetric, Min: &one}}
 	return bench.Task{
-		Name: name, Family: family, Split: bench.Test, Spec: spec,
+		Name: name, Family: family, Split: split(family, "dedispersion"), Spec: spec,
 		Evaluator: &lookup{space: sp, rows: t.index(sp), values: t.values},
 		Known: func(context.Context) (bench.Known, error) {
 			return bench.Known{Best: best, Proven: true, Source: "table"}, nil

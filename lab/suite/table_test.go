@@ -187,6 +187,24 @@ func TestTablesWithoutAFolder(t *testing.T) {
 
 // The GPU kernels of the references, by family: configurations and parameters
 // (Kernel Tuner's benchmark hub, DOI 10.5281/zenodo.15364124).
+// Defaults were chosen on the tables of one family. No claim may rest on these.
+func TestTablesOfDevelopment(t *testing.T) {
+	t.Parallel()
+	table, err := openTable(lines(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]bench.Split{"dedispersion-a4000": bench.Development, "convolution-a100": bench.Test, "dedispersion": bench.Development} {
+		task, err := table.task(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if task.Split != want {
+			t.Errorf("%s is in the split %s, want %s", name, task.Split, want)
+		}
+	}
+}
+
 func TestReferenceKernels(t *testing.T) {
 	t.Parallel()
 	refs := os.Getenv("APOLLO_REFS")
