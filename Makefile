@@ -41,7 +41,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster machines many faults logins upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-trouble results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster machines many faults logins upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,10 +103,12 @@ harm: build ## measure what misleading sources cost (HARM_SEEDS, 20), and write 
 	  $(foreach kind,negated shuffled corrupt failing template five every,--task '*-$(kind)') \
 	  --data apollo-harm --any-build --markdown docs/results.md
 
-results-default: build ## measure the default strategy with penalties and failures, on bbob and with three objectives (DEFAULT_SEEDS, 20), and write docs/results.md
-	nice bin/apollo bench --suite trouble --split test $(foreach kind,clean infeasible penalty outliers failing,--task '*-$(kind)') --trials 60 $(DEFAULT)
+results-trouble: build ## measure the default strategy with penalties, failures and noise (DEFAULT_SEEDS, 20), and write docs/results.md
+	nice bin/apollo bench --suite trouble --split test --trials 60 $(DEFAULT) --first-seed 111
+
+results-default: results-trouble ## measure it also on bbob and with several objectives (DEFAULT_SEEDS, 20), and write docs/results.md
 	nice bin/apollo bench --suite bbob --split test --trials 100 $(DEFAULT)
-	nice bin/apollo bench --suite multi --split test --task '*-3' --trials 100 $(DEFAULT)
+	nice bin/apollo bench --suite multi --split test --trials 100 $(DEFAULT)
 
 long: ## measure a suggestion of the default strategy after 100 to 20,000 trials
 	$(GO) test -run '^$$' -bench LongStudy -benchtime 8x ./optimizer

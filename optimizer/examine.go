@@ -22,7 +22,12 @@ const fewestLeftOut = 5
 
 // LeaveOneOut implements Examinable. The trials are those that were measured and are no
 // outliers, as far as the model takes them.
-func (g *gp) LeaveOneOut() ([]LeftOut, error) { return g.leaveOneOut(g.learnValues) }
+func (g *gp) LeaveOneOut() ([]LeftOut, error) {
+	if err := g.explain(); err != nil {
+		return nil, err
+	}
+	return g.leaveOneOut(g.learnValues)
+}
 
 // LeaveOneOut implements Examinable. Infeasible trials are among them, with the label
 // that the model learns for these.

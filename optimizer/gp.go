@@ -12,7 +12,8 @@ import (
 // logarithm of the objective (see standard), one of feasibility for each cause that designs
 // cannot run for (the 16th stands for all further ones), one of outliers, and the
 // design of the largest expected improvement times the squared probability of
-// feasibility. Outliers, such as penalties, are no labels of the objective.
+// feasibility. Outliers, such as penalties, are no labels of the objective, and neither are
+// values that the process of the others does not explain (see unexplained).
 //
 // References: D. R. Jones, M. Schonlau, W. J. Welch, Efficient Global
 // Optimization, J. Global Optim. 13, 1998; J. R. Gardner et al., Bayesian
@@ -254,11 +255,13 @@ type believer struct {
 }
 
 func (g *gp) believer(b *batch, n int) (*believer, error) {
-	cache, learn := &g.values, lesson(g.learnValues)
 	if g.running == 0 {
-		cache, learn = &g.violations, g.learnViolations
+		return g.believerOf(b, &g.violations, g.learnViolations, n)
 	}
-	return g.believerOf(b, cache, learn, n)
+	if err := g.explain(); err != nil {
+		return nil, err
+	}
+	return g.believerOf(b, &g.values, g.learnValues, n)
 }
 
 // believerOf believes what is pending and proposed, with room for n proposals.
@@ -287,10 +290,10 @@ func (g *gp) believerOf(b *batch, cache *fitted, learn lesson, n int) (*believer
 	return v, nil
 }
 
-// learnValues is the lesson of what was measured and is no outlier.
+// learnValues is the lesson of what was measured, is no outlier and is explained.
 func (g *gp) learnValues(n int) (func(i int) bool, func(rows []int) []float64) {
 	limit := g.outliersFrom(n)
-	keep := func(i int) bool { return g.records[i].measured && g.records[i].value < limit }
+	keep := func(i int) bool { return g.records[i].measured && g.records[i].value < limit && !g.odd.has(i) }
 	return keep, g.labelsBy(func(r *record) float64 { return r.value })
 }
 

@@ -25,6 +25,8 @@ type gpModels struct {
 	wild     []fitted // by cause, of its wild violations
 	outliers fitted
 	broken   fitted // by failures; without a process
+
+	odd unexplained
 }
 
 // lesson is what a model learns from the first n records: those that keep takes,
@@ -136,7 +138,7 @@ func (p *gpModels) classifier() (feasibility, error) {
 		}
 		all = append(all, m)
 	}
-	if limit := p.outliersFrom(len(p.records)); !math.IsInf(limit, 1) {
+	if limit := p.outliersFrom(len(p.records)); !math.IsInf(limit, 1) || len(p.odd.rows) > 0 {
 		m, err := p.outlierModel()
 		if err != nil {
 			return nil, fmt.Errorf("outliers: %w", err)
@@ -240,7 +242,7 @@ func (p *gpModels) outlierModel() (*surrogate.Feasibility, error) {
 		return p.wasMeasured, func(rows []int) []float64 {
 			good := make([]bool, len(rows))
 			for k, i := range rows {
-				good[k] = p.records[i].value < limit
+				good[k] = p.records[i].value < limit && !p.odd.has(i)
 			}
 			return surrogate.Verdicts(good, nil)
 		}
