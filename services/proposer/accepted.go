@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
+	"sync"
 
 	"apollo/events"
 	"apollo/services/messages"
@@ -21,14 +23,21 @@ type acceptedRun struct {
 	unreadable error
 }
 
-// keptRuns bounds how many of them are kept: 200 bytes each.
-const keptRuns = 1 << 16
+const (
+	// keptRuns bounds how many of them are kept: half a kilobyte each at most, most of it
+	// the id of the command.
+	keptRuns = 1 << 16
+	// readOneByOne is how many runs are named in one read; of more, all of the study are read.
+	readOneByOne = 16
+)
 
 // acceptedRuns keeps those that were read. The name of a run is never another one's
 // (runID), so that what is kept holds as long as the run is there. Commands are carried
-// out one after the other: nothing here is locked.
+// out one after the other, and beside them runs are removed.
 type acceptedRuns struct {
-	known map[messages.RunKey]acceptedRun
+	mu    sync.Mutex // guards what follows
+	known map[string]map[string]acceptedRun
+	n     int // runs in it
 }
 
 // of returns the runs of a study, oldest first. The error says which of them cannot be read.
@@ -44,38 +53,85 @@ func (a *acceptedRuns) of(ctx context.Context, bus events.Bus, study string) ([]
 
 // list is of with those that cannot be read.
 func (a *acceptedRuns) list(ctx context.Context, bus events.Bus, study string) (runs []acceptedRun, err error) {
-	subjects, err := bus.Subjects(ctx, events.StudySubject(study, "*", "accepted"))
+	all := events.StudySubject(study, "*", "accepted")
+	subjects, err := bus.Subjects(ctx, all)
 	if err != nil {
 		return nil, fmt.Errorf("list the runs of %s: %w", study, err)
 	}
-	if a.known == nil || len(a.known) >= keptRuns {
-		a.known = map[messages.RunKey]acceptedRun{}
-	}
+	a.mu.Lock()
+	before := a.known[study]
+	a.mu.Unlock()
+	is, unknown := map[string]acceptedRun{}, []string(nil)
 	for _, subject := range subjects {
-		name, run, _, ok := events.ParseStudySubject(subject)
-		if !ok {
-			continue
+		_, run, _, ok := events.ParseStudySubject(subject)
+		if r, known := before[run]; known {
+			is[run] = r
+		} else if ok {
+			unknown = append(unknown, subject)
 		}
-		key := messages.RunKey{Study: name, Run: run}
-		r, known := a.known[key]
-		if !known {
-			e, seq, err := readAccepted(ctx, bus, subject)
-			switch {
-			case err != nil && seq == 0:
-				return nil, err
-			case err != nil:
-				r = acceptedRun{key: key, seq: seq, unreadable: err}
-			case e == nil:
-				continue // it was removed just now
-			default:
-				r = acceptedRun{key: key, seq: seq, owner: e.Owner, command: e.Command, sum: e.SpecSHA256}
-				a.known[key] = r
-			}
-		}
-		runs = append(runs, r)
 	}
-	slices.SortFunc(runs, func(x, y acceptedRun) int { return cmp.Compare(x.seq, y.seq) })
-	return runs, nil
+	if len(unknown) > readOneByOne {
+		unknown = []string{all}
+	}
+	if len(unknown) > 0 {
+		for m, err := range bus.Log().Read(ctx, 0, unknown...) {
+			if err != nil {
+				return nil, fmt.Errorf("read the log: %w", err)
+			}
+			_, run, _, _ := events.ParseStudySubject(m.Subject)
+			if _, known := is[run]; known {
+				continue
+			}
+			r := acceptedRun{key: messages.RunKey{Study: study, Run: run}, seq: m.Seq}
+			e, err := decodeAccepted(m)
+			switch {
+			case err != nil:
+				r.unreadable = err
+			case e == nil:
+				continue
+			default:
+				r.owner, r.command, r.sum = e.Owner, e.Command, e.SpecSHA256
+			}
+			is[run] = r
+		}
+	}
+	a.keep(study, is)
+	return slices.SortedFunc(maps.Values(is), func(x, y acceptedRun) int { return cmp.Compare(x.seq, y.seq) }), nil
+}
+
+// keep takes the runs of a study down in place of those that were kept of it.
+func (a *acceptedRuns) keep(study string, runs map[string]acceptedRun) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	kept := maps.Clone(runs)
+	maps.DeleteFunc(kept, func(_ string, r acceptedRun) bool { return r.unreadable != nil })
+	a.n -= len(a.known[study])
+	delete(a.known, study)
+	if a.known == nil || a.n+len(kept) > keptRuns {
+		a.known, a.n = map[string]map[string]acceptedRun{}, 0
+	}
+	if len(kept) > 0 {
+		a.known[study] = kept
+		a.n += len(kept)
+	}
+}
+
+// drop forgets a run that is removed.
+func (a *acceptedRuns) drop(key messages.RunKey) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	before := a.known[key.Study]
+	if _, known := before[key.Run]; !known {
+		return
+	}
+	a.n--
+	if len(before) == 1 {
+		delete(a.known, key.Study)
+		return
+	}
+	kept := maps.Clone(before) // list reads the other one
+	delete(kept, key.Run)
+	a.known[key.Study] = kept
 }
 
 // readAccepted reads the accepted event of one run, nil where there is none. An error with
@@ -85,13 +141,21 @@ func readAccepted(ctx context.Context, bus events.Bus, subject string) (e *event
 		if err != nil {
 			return nil, 0, fmt.Errorf("read the log: %w", err)
 		}
-		_, payload, err := events.Decode(m.Data)
-		if err != nil {
-			return nil, m.Seq, fmt.Errorf("%s at %d: %w", m.Subject, m.Seq, err)
-		}
-		if accepted, ok := payload.(events.StudyAccepted); ok {
-			return &accepted, m.Seq, nil
+		if e, err := decodeAccepted(m); e != nil || err != nil {
+			return e, m.Seq, err
 		}
 	}
 	return nil, 0, nil
+}
+
+// decodeAccepted is nil for another event.
+func decodeAccepted(m events.Message) (*events.StudyAccepted, error) {
+	_, payload, err := events.Decode(m.Data)
+	if err != nil {
+		return nil, fmt.Errorf("%s at %d: %w", m.Subject, m.Seq, err)
+	}
+	if accepted, ok := payload.(events.StudyAccepted); ok {
+		return &accepted, nil
+	}
+	return nil, nil //nolint:nilnil // it is another event
 }

@@ -131,10 +131,10 @@ func (p *Proposer) Run(ctx context.Context) error {
 
 // watch drives the runs that another proposer accepts or moves from sequence
 // from on: whoever is left goes on with them, and the owner of a run hears of a
-// request that another proposer carried out.
+// request that another proposer carried out. What is removed is forgotten.
 func (p *Proposer) watch(ctx context.Context, from uint64) {
 	var filters []string
-	for _, kind := range []string{"accepted", "extended", "resumed", "stopping"} {
+	for _, kind := range []string{"accepted", "extended", "resumed", "stopping", "removed"} {
 		filters = append(filters, events.StudySubject("*", "*", kind))
 	}
 	for m, err := range p.Bus.Log().Follow(ctx, from, filters...) {
@@ -144,6 +144,10 @@ func (p *Proposer) watch(ctx context.Context, from uint64) {
 		}
 		if name, run, kind, ok := events.ParseStudySubject(m.Subject); ok && p.drives(name) {
 			key := messages.RunKey{Study: name, Run: run}
+			if kind == "removed" {
+				p.accepted.drop(key)
+				continue
+			}
 			o := p.owner(ctx, key, false)
 			if kind == "accepted" {
 				p.belongs(o, opened(key, m).who)
