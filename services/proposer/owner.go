@@ -64,8 +64,9 @@ type owner struct {
 	// asking is since when it waits for one answer of the bus.
 	asking atomic.Pointer[stuck]
 	// away and full are what is logged of a bus that cannot be reached, and of a
-	// stream that takes nothing; blind and roomless of looks that find nothing out.
-	away, full, blind, roomless messages.Outage
+	// stream that takes nothing; blind and roomless of looks that find nothing out, and
+	// queueless of a queue that cannot be made again.
+	away, full, blind, roomless, queueless messages.Outage
 
 	teller teller
 	// isLoading: it reads the run's log, results and sources.

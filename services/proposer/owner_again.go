@@ -3,6 +3,7 @@ package proposer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -35,9 +36,14 @@ func (o *owner) lookForWork(ctx context.Context) error {
 		o.missed = nil
 		return nil
 	}
-	if err := o.seeToQueue(ctx); err != nil {
+	switch err := o.seeToQueue(ctx); {
+	case errors.Is(err, events.ErrUnreachable):
 		o.blind.Failed(o.log.Warn, "look at the queue", "error", err)
 		return nil
+	case err != nil: // the items are a matter of their own
+		o.queueless.Failed(o.log.Warn, "make the queue of the evaluator again", "error", err)
+	default:
+		o.queueless.Over(o.log.Info, "the queue of the evaluator is there")
 	}
 	missed := map[string]bool{}
 	for _, item := range o.itemsInTurn() {

@@ -23,38 +23,52 @@ const (
 func (p *Proposer) watchQueues(ctx context.Context) {
 	tick := time.NewTicker(lookForSpareEvery)
 	defer tick.Stop()
-	since := map[string]time.Time{}
+	since, denied := map[string]time.Time{}, false
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		spare, err := p.spareQueues(ctx)
-		if errors.Is(err, events.ErrDenied) {
-			p.Logger.Warn("queues that nobody needs stay", "error", err, "hint", "`apollo auth permissions proposer` prints the permissions of this build")
-			return
-		}
-		if err != nil {
+		err := p.removeSpare(ctx, since)
+		switch {
+		case errors.Is(err, events.ErrDenied):
+			if !denied { // the operator may mend it, without a start of this process
+				p.Logger.Warn("queues that nobody needs stay", "error", err, "hint", "`apollo auth permissions proposer` prints the permissions of this build")
+			}
+			denied = true
+		case err != nil:
 			p.Logger.Debug("look for queues that nobody needs", "error", err)
-			continue
-		}
-		now := time.Now()
-		maps.DeleteFunc(since, func(name string, _ time.Time) bool { return !spare[name] })
-		for name := range spare {
-			if since[name].IsZero() {
-				since[name] = now
-			}
-			if now.Sub(since[name]) < spareFor {
-				continue
-			}
-			if err := p.Bus.RemoveEvaluator(ctx, name); err != nil {
-				p.Logger.Warn("remove a queue that nobody needs", "evaluator", name, "error", err)
-				continue
-			}
-			p.Logger.Info("the queue of an evaluator is removed: no study needs it, and nobody works for it", "evaluator", name)
+		default:
+			denied = false
 		}
 	}
+}
+
+// removeSpare removes the queues that nobody has needed for long enough; since is since when.
+func (p *Proposer) removeSpare(ctx context.Context, since map[string]time.Time) error {
+	spare, err := p.spareQueues(ctx)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	maps.DeleteFunc(since, func(name string, _ time.Time) bool { return !spare[name] })
+	for name := range spare {
+		if since[name].IsZero() {
+			since[name] = now
+		}
+		if now.Sub(since[name]) < spareFor {
+			continue
+		}
+		if err := p.Bus.RemoveEvaluator(ctx, name); errors.Is(err, events.ErrDenied) {
+			return err
+		} else if err != nil {
+			p.Logger.Warn("remove a queue that nobody needs", "evaluator", name, "error", err)
+			continue
+		}
+		p.Logger.Info("the queue of an evaluator is removed: no study needs it, and nobody works for it", "evaluator", name)
+	}
+	return nil
 }
 
 // spareQueues finds the evaluators whose queue is empty, for which nobody works, and which
