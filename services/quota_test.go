@@ -85,6 +85,10 @@ func TestQuotaOfOwners(t *testing.T) {
 		}
 		third := func() error { return ask(s, bus, "ada", "c", toyStudy("c", 40, "")) }
 		overLimit(t, third(), proposer.QuotaStudies)
+		// Nothing in the study is wrong: its name is not, either.
+		if refused, ok := errors.AsType[*client.RejectedError](third()); !ok || refused.Errors[0].Pointer != "" || !strings.Contains(refused.Errors[0].Hint, "apollo study cancel") {
+			t.Errorf("%+v, want a refusal that points at nothing and says what ends a study", refused)
+		}
 		s.kill("proposer") // the next one knows it from the log
 		overLimit(t, third(), proposer.QuotaStudies)
 		must(ask(s, bus, "eve", "d", toyStudy("d", 40, "")))

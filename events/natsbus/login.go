@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/nats-io/jsm.go/natscontext"
@@ -101,11 +102,16 @@ func (l Login) load() (*natscontext.Context, error) {
 	}
 	c, err := natscontext.New(l.Context, l.Context != "", options...)
 	if err != nil {
-		known := "`nats context ls` lists them"
-		if names := natscontext.KnownContexts(); len(names) > 0 {
-			known = "there are " + strings.Join(names, ", ")
+		names := natscontext.KnownContexts()
+		switch {
+		case l.Context == "":
+			return nil, fmt.Errorf("%w: %w", ErrLogin, err)
+		case slices.Contains(names, l.Context):
+			return nil, fmt.Errorf("%w: the context %q cannot be read: %w", ErrLogin, l.Context, err)
+		case len(names) == 0:
+			return nil, fmt.Errorf("%w: there is no context %q: %w; `nats context save` makes one", ErrLogin, l.Context, err)
 		}
-		return nil, fmt.Errorf("%w: the context %q cannot be read: %w; %s", ErrLogin, l.Context, err, known)
+		return nil, fmt.Errorf("%w: there is no context %q: %w; there are %s", ErrLogin, l.Context, err, strings.Join(names, ", "))
 	}
 	return c, nil
 }

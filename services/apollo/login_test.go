@@ -281,19 +281,24 @@ func TestLogInByContext(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "lab.json"), text, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "torn.json"), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, test := range []struct {
 		args []string
 		code int
 		says string
 	}{
 		{[]string{"study", "ls", "--context", "lab"}, cli.ExitOK, ""},
+		{[]string{"study", "ls", "--context", "torn"}, cli.ExitUsage, "the context \"torn\" cannot be read"},
 		{[]string{"study", "ls", "--context", "lab", "--data", t.TempDir()}, cli.ExitOK, ""},
-		{[]string{"study", "ls", "--context", "lba"}, cli.ExitUsage, "there are lab"},
+		{[]string{"study", "ls", "--context", "lba"}, cli.ExitUsage, "there are lab, torn"},
 		{[]string{"study", "ls", "--context", "lab", "--nats", "nats://127.0.0.1:1"}, cli.ExitUnreachable, "127.0.0.1:1"},
 	} {
 		var stdout, stderr bytes.Buffer
 		code := Main(t.Context(), test.args, nil, &stdout, &stderr)
-		if code != test.code || !strings.Contains(stderr.String(), test.says) || strings.Contains(stderr.String(), secretWord) {
+		if code != test.code || !strings.Contains(stderr.String(), test.says) || strings.Contains(stderr.String(), secretWord) ||
+			strings.Contains(stderr.String(), "there are") != strings.HasPrefix(test.says, "there are") {
 			t.Errorf("%q: exit code %d, want %d and %q\n%s", test.args, code, test.code, test.says, &stderr)
 		}
 	}

@@ -65,8 +65,13 @@ const codeQuota = "quota"
 func over(pointer, limit, message string) *events.Mistake {
 	return &events.Mistake{
 		Pointer: pointer, Code: codeQuota, Message: fmt.Sprintf("%s (limit %s of this service)", message, limit),
-		Hint: fmt.Sprintf("ask for less, or the operator for more: --%s of `apollo up` or `apollo serve proposer` raises it", limit),
+		Hint: "ask for less" + raises(limit),
 	}
+}
+
+// raises is who else can do something about a limit.
+func raises(limit string) string {
+	return fmt.Sprintf(", or ask the operator for more: --%s of `apollo up` or `apollo serve proposer` raises it", limit)
 }
 
 // spec refuses a study that is too large.
@@ -118,7 +123,9 @@ func (p *Proposer) checkStudies(who string, beside messages.RunKey) *events.Mist
 	if who != "" {
 		whose = "of " + who
 	}
-	return over("/metadata/name", QuotaStudies, fmt.Sprintf("%d studies %s have not ended: at most %d may run at a time", n, whose, p.Quota.Studies))
+	refusal := over("", QuotaStudies, fmt.Sprintf("%d studies %s have not ended: at most %d may run at a time", n, whose, p.Quota.Studies))
+	refusal.Hint = "wait until one has ended, or `apollo study cancel` one (`apollo study ls`)" + raises(QuotaStudies)
+	return refusal
 }
 
 // belongs says whose run it is.
