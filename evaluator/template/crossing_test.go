@@ -171,7 +171,10 @@ func elementsOf(l *workload.Layer) (weights, inputs, around, outputs int64, hole
 // chip and a mapper that minds energy none crosses twice: counted one by one.
 func TestEveryElementCrossesOnce(t *testing.T) {
 	t.Parallel()
-	seed, _ := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "12"), 10, 64)
+	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "12"), 10, 64)
+	if err != nil {
+		t.Fatalf("APOLLO_SEED: %v", err)
+	}
 	times, err := strconv.Atoi(cmp.Or(os.Getenv("APOLLO_GRAPHS"), "1"))
 	if err != nil {
 		t.Fatalf("APOLLO_GRAPHS: %v", err)

@@ -236,7 +236,10 @@ func compare(t *testing.T, x *table, kind string, seeds int) {
 	var ratios [3][]float64
 	var with, without [3][]float64
 	var all [3]int
-	first, _ := strconv.ParseUint(os.Getenv("APOLLO_FIDELITY_FIRST"), 10, 64)
+	first, err := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_FIDELITY_FIRST"), "0"), 10, 64)
+	if err != nil {
+		t.Fatalf("APOLLO_FIDELITY_FIRST: %v", err)
+	}
 	for seed := first; seed < first+uint64(seeds); seed++ {
 		y := x.spoil(kind, seed).part(seed)
 		p := optimizer.Problem{Space: x.full, Seed: seed, Legal: func(p space.Point) bool { return y.in(p) }}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/spf13/cobra"
 
@@ -288,24 +289,40 @@ func (v *sensitivity) run(ctx context.Context, a *app, s *subject, rivals []stri
 func (v *sensitivity) try(s *subject, moves []move, count *measuring) error {
 	errs := make([]error, len(moves))
 	next := make(chan int)
+	var failed atomic.Bool
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(moves)) {
 		workers.Go(func() {
 			for i := range next {
-				x := &moves[i]
-				var m frame.Measured
-				if m, x.To, errs[i] = s.Template.Model(s.Networks, x.Constant, x.factor, v.single()...); errs[i] == nil && x.To != x.From {
-					x.standing, errs[i] = v.compare(m, count)
+				if errs[i] = v.move(s, &moves[i], count); errs[i] != nil {
+					failed.Store(true)
 				}
 			}
 		})
 	}
 	for i := range moves {
+		if failed.Load() {
+			break
+		}
 		next <- i
 	}
 	close(next)
 	workers.Wait()
 	return cmp.Or(errs...)
+}
+
+// move finds how the design does with one constant moved.
+func (v *sensitivity) move(s *subject, x *move, count *measuring) (err error) {
+	var m frame.Measured
+	if m, x.To, err = s.Template.Model(s.Networks, x.Constant, x.factor, v.single()...); err != nil {
+		return err
+	}
+	if x.To == x.From {
+		count.skip(1 + len(v.rivals))
+		return nil
+	}
+	x.standing, err = v.compare(m, count)
+	return err
 }
 
 // choose finds the rivals: the named ones, or all neighbours. Those that a model

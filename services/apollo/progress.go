@@ -130,6 +130,13 @@ func (m *measuring) next() error {
 	return context.Cause(m.ctx)
 }
 
+// skip takes designs out of the total that need no measurement after all.
+func (m *measuring) skip(designs int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.of -= designs
+}
+
 // liveEvery is the time between live lines of what is counted by thousands.
 const liveEvery = 100 * time.Millisecond
 
