@@ -33,7 +33,7 @@ func globbed(t *testing.T, place string) (rows int) {
 		t.Fatal(err)
 	}
 	for _, p := range paths {
-		f, err := surveyFile(files, p, nil, false)
+		f, err := surveyFile(files, p, nil, false, func(int64) error { return nil })
 		if err != nil {
 			t.Fatalf("%s: %v", p, err)
 		}

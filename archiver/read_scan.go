@@ -26,6 +26,8 @@ type Query struct {
 	// Globs are the patterns of the files, with **, relative to the file
 	// system's root. None means the log of a data directory.
 	Globs []string
+	// sourceRows bounds the rows of all files together; 0 means no bound.
+	sourceRows int64
 }
 
 // FileError reports a file that could not be read and was set aside.
@@ -120,8 +122,17 @@ func survey(fsys fs.FS, q Query, raw bool) (*catalogue, error) {
 	if err != nil {
 		c.bad = append(c.bad, &FileError{Path: ManifestName, Err: err})
 	}
+	rows := int64(0)
 	for _, path := range paths {
-		f, err := surveyFile(fsys, path, vouchers, raw)
+		f, err := surveyFile(fsys, path, vouchers, raw, func(n int64) error {
+			if rows += n; q.sourceRows > 0 && rows > q.sourceRows {
+				return errSourceRows
+			}
+			return nil
+		})
+		if errors.Is(err, errSourceRows) {
+			return nil, parquetcheck.Unfit("with %s there are %d rows, more than the limit source_rows of %d: name fewer files, or keep a part of the rows", path, rows, q.sourceRows)
+		}
 		if err != nil {
 			c.bad = append(c.bad, &FileError{Path: path, Err: err})
 			continue
@@ -131,6 +142,9 @@ func survey(fsys fs.FS, q Query, raw bool) (*catalogue, error) {
 	c.choose(q)
 	return c, nil
 }
+
+// errSourceRows ends a survey.
+var errSourceRows = errors.New("too many rows")
 
 func listFiles(fsys fs.FS, q Query) ([]string, error) {
 	globs := q.Globs
@@ -188,7 +202,7 @@ func voucher(vouchers map[string]fileEntry, path string) (fileEntry, bool) {
 	return e, ok
 }
 
-func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry, raw bool) (*scanFile, error) {
+func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry, raw bool, rows func(n int64) error) (*scanFile, error) {
 	r, size, closeFile, err := openAt(fsys, path)
 	if err != nil {
 		return nil, err
@@ -205,6 +219,9 @@ func surveyFile(fsys fs.FS, path string, vouchers map[string]fileEntry, raw bool
 	}
 	log, err := openLog(r, size, reading{vouched: vouched, source: raw, path: path})
 	if err != nil {
+		return nil, err
+	}
+	if err := rows(log.pf.NumRows()); err != nil {
 		return nil, err
 	}
 	f := &scanFile{path: path, accepted: map[runKey]time.Time{}, cols: log.cols}

@@ -18,6 +18,10 @@ import (
 // log has no trials that the reference means.
 var ErrNoSource = errors.New("no such trials in the log")
 
+// maxSourceRows is as many rows as a study may have trials: a file of some megabytes can
+// hold any number of rows that repeat, and each takes a microsecond or two.
+const maxSourceRows = events.MaxTrials
+
 // SourceLog is an earlier study in the log, as a stream: it may hold more
 // trials than fit into memory.
 type SourceLog struct {
@@ -106,7 +110,7 @@ func OpenSource(fsys fs.FS, ref events.Source) (*SourceLog, error) {
 }
 
 func openSource(fsys fs.FS, ref events.Source) (*SourceLog, error) {
-	q := Query{Study: ref.Study, Run: ref.Run}
+	q := Query{Study: ref.Study, Run: ref.Run, sourceRows: maxSourceRows}
 	switch {
 	case (ref.Study == "") == (ref.Parquet == ""):
 		return nil, errors.New("exactly one of study and parquet must be set")

@@ -215,3 +215,20 @@ func TestUnsortedFilesComeInOrder(t *testing.T) {
 		t.Errorf("%d rows of one trial: %v, want ErrUnfit", len(same), err)
 	}
 }
+
+// A source with more rows than the limit is refused as a whole, from what its files say of
+// themselves: none is read.
+func TestASourceHasSoManyRows(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{}
+	for _, name := range []string{"a", "b"} {
+		files[name+".parquet"] = &fstest.MapFile{Data: writeForeign(t, make([]foreignRow, 3))}
+	}
+	if _, err := survey(files, Query{Globs: []string{"*"}, sourceRows: 6}, true); err != nil {
+		t.Errorf("6 rows with a limit of 6: %v", err)
+	}
+	_, err := survey(files, Query{Globs: []string{"*"}, sourceRows: 5}, true)
+	if !errors.Is(err, ErrUnfit) || !strings.Contains(err.Error(), "with b.parquet there are 6 rows, more than the limit source_rows of 5") {
+		t.Errorf("6 rows with a limit of 5: %v, want a refusal with the file and the limit", err)
+	}
+}

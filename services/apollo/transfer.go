@@ -37,7 +37,9 @@ func (a *app) transferCandidatesCommand() *cobra.Command {
 		Use: "candidates STUDY.yaml", Short: "Show what a study would take from its sources, and why",
 		Long: `Show for each source of a study what it would be used for, what of it is matched by
 name and unit, which rows are set aside, and what is dropped and why. Nothing is run.
-A study without sources is shown what a search of the archive in --data would find.`,
+A study without sources is shown what a search of the archive in --data would find.
+It reads the trial log alone: who measured a source whose log does not tell it, only the
+proposer asks the bus.`,
 		Example: "  apollo transfer candidates examples/mobilenetv2-5p8-transfer.yaml\n  apollo transfer candidates study.yaml -o json", Args: cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			doc, err := a.readStudy(args[0], sets)
