@@ -210,21 +210,31 @@ func (w *walk) together(i, above int, u *reuse) int64 {
 // positions returns the input positions along one axis that the tiles of level
 // i cover, each tile counted once.
 func (w *walk) positions(axis, i int, out, tap Dim, u *reuse) int64 {
-	p, t := w.p, &w.tile[i]
-	rows := CeilDiv(p.Bound[out], t[out])
-	taps := CeilDiv(p.Bound[tap], t[tap])
-	window := (t[tap]-1)*p.Dilation[axis] + 1
-	span := p.span(axis, t[out], t[tap])
-	switch {
-	case u.last == out && w.spread(out, i, u) > 1:
-		return taps * slide(rows, u.steps, span, t[out]*w.spread(out, i, u)*p.Stride[axis])
-	case u.last == out && t[out]*p.Stride[axis] <= span:
-		runs := CeilDiv(rows, u.steps)
-		return taps * ((p.Bound[out]-runs)*p.Stride[axis] + runs*window)
-	case u.last == tap && t[tap]*w.spread(tap, i, u)*p.Dilation[axis] <= span:
-		return rows * slide(taps, u.steps, span, t[tap]*w.spread(tap, i, u)*p.Dilation[axis])
+	t, spread := &w.tile[i], int64(1)
+	if u.last == out || u.last == tap {
+		spread = w.spread(u.last, i, u)
 	}
-	return taps * ((p.Bound[out]-rows)*p.Stride[axis] + rows*window)
+	return w.p.Positions(axis, t[out], t[tap], u.last, u.steps, spread)
+}
+
+// Positions returns the input positions along one axis, 0 for rows and 1 for columns, that
+// tiles of so many outputs and taps cover, each tile counted once, where a loop over last of
+// so many steps is the innermost one above them, and is spread over so many instances between.
+func (p *Problem) Positions(axis int, outs, taps int64, last Dim, steps, spread int64) int64 {
+	out, tap := P+Dim(axis), R+Dim(axis)
+	rows, runs := CeilDiv(p.Bound[out], outs), CeilDiv(p.Bound[tap], taps)
+	window := (taps-1)*p.Dilation[axis] + 1
+	span := p.span(axis, outs, taps)
+	switch {
+	case last == out && spread > 1:
+		return runs * slide(rows, steps, span, outs*spread*p.Stride[axis])
+	case last == out && outs*p.Stride[axis] <= span:
+		first := CeilDiv(rows, steps)
+		return runs * ((p.Bound[out]-first)*p.Stride[axis] + first*window)
+	case last == tap && taps*spread*p.Dilation[axis] <= span:
+		return rows * slide(runs, steps, span, taps*spread*p.Dilation[axis])
+	}
+	return runs * ((p.Bound[out]-rows)*p.Stride[axis] + rows*window)
 }
 
 // spread returns over how many instances a dimension is spread between the

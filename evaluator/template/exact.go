@@ -51,6 +51,8 @@ type exact struct {
 	cuts          []tileCut
 	tiles         []unitTile
 	byCut, byTile []ranked
+	// rank is the place of each tile in byTile, left are those that a cut leaves hope for.
+	rank, left []int32
 	// alike are the tiles of each operand by their key.
 	alike [model.Operands][]keyed
 	// between are the steps of the shared memory for each size, of the cut that is searched.
@@ -60,7 +62,7 @@ type exact struct {
 // dimension has the numbers of tiles of a dimension, the steps of a unit, and between them those of
 // the shared memory, as far as they were asked for.
 type dimension struct {
-	rest                   int64
+	rest, sp               int64
 	counts, sizes, between []int64
 	// extent is that of the least tile of the shared memory for each count, line what all units
 	// have together for each size.
@@ -282,7 +284,7 @@ func without(o model.Operand, n *[model.Dims]int64) float64 {
 // begin lists numbers and sizes; tiles, between and size are those of the mapping that is known.
 func (x *dimension) begin(rest, sp, bound int64, local bool, which selection, tiles, between, size int64) {
 	x.counts, x.sizes, x.between, x.extent, x.line, x.alone = x.counts[:0], x.sizes[:0], x.between[:0], x.extent[:0], x.line[:0], x.alone[:0]
-	x.rest = rest
+	x.rest, x.sp = rest, min(sp, bound)
 	if which == held {
 		size = min(size, rest)
 		steps := model.CeilDiv(rest, size)
@@ -368,6 +370,9 @@ const (
 	// anyhow is when that is not known, orSmall when tiles may be smaller too.
 	anyhow
 	orSmall
+	// apartOutputs and apartTaps are overOutputs and overTaps where it is known how far apart the units' tiles are.
+	apartOutputs
+	apartTaps
 	slidings
 )
 
@@ -421,6 +426,33 @@ func (x *overlaps) begin(p *model.Problem, axis int, outs, taps []int64, passes 
 	}
 }
 
+// apart fills in the bounds of what tiles cover whose loop is the innermost one; linked are the dimensions of which
+// the tiles of all units count as one.
+func (x *overlaps) apart(p *model.Problem, axis int, outs, taps *dimension, linked *[model.Dims]bool) {
+	out, tap := model.P+model.Dim(axis), model.R+model.Dim(axis)
+	most := int64(math.MaxInt64)
+	if linked[out] || linked[tap] {
+		most = p.Bound[out] * p.Bound[tap]
+	}
+	for i := range outs.sizes {
+		for k := range taps.sizes {
+			o, apart := outs.tile(i, linked[out])
+			t, wide := taps.tile(k, linked[tap])
+			at := &x.list[i*x.taps+k]
+			at[apartOutputs] = float64(min(most, p.Positions(axis, o, t, out, model.CeilDiv(outs.rest, outs.sizes[i]), apart)))
+			at[apartTaps] = float64(min(most, p.Positions(axis, o, t, tap, model.CeilDiv(taps.rest, taps.sizes[k]), wide)))
+		}
+	}
+}
+
+// tile returns a size and over how many units its tiles are spread, or the size of those of all units together.
+func (x *dimension) tile(at int, linked bool) (size, spread int64) {
+	if linked {
+		return x.line[at], 1
+	}
+	return x.sizes[at], x.sp
+}
+
 // along returns how the innermost loop of all moves tiles along an axis.
 func along(axis int, last model.Dim) slid {
 	switch last {
@@ -460,19 +492,13 @@ func (s *exact) search() {
 	if s.listTiles(0, &n, &y, &least); len(s.tiles) == 0 {
 		return
 	}
-	// The least of any tile that is listed is more than that of any.
-	small = unitTile{taken: never, given: math.Inf(1), again: [model.Operands]float64{math.Inf(1), math.Inf(1), math.Inf(1)}}
-	for i := range s.tiles {
-		y := &s.tiles[i]
-		small.lower(&y.taken)
-		small.given = min(small.given, y.given)
-		for o := range y.again {
-			small.again[o] = min(small.again[o], y.again[o])
-		}
-	}
 	cuts := sorted(s.byCut[:0], len(s.cuts), func(i int32) float64 { return s.cuts[i].value })
 	tiles := sorted(s.byTile[:0], len(s.tiles), func(i int32) float64 { return s.tiles[i].value })
 	s.byCut, s.byTile = cuts, tiles
+	loose := s.leastTile()
+	s.sharpen(&least)
+	small = s.leastTile()
+	tiles = s.hopeful(tiles)
 	grouped := false
 	for _, i := range cuts {
 		if i.value >= s.limit {
@@ -489,7 +515,9 @@ func (s *exact) search() {
 				if k.value+more >= s.limit {
 					break
 				}
-				s.pair(x, &s.tiles[k.at])
+				if k.sharp+more < s.limit {
+					s.pair(x, &s.tiles[k.at])
+				}
 			}
 			continue
 		}
@@ -498,14 +526,72 @@ func (s *exact) search() {
 			s.group()
 			grouped = true
 		}
+		s.left = s.left[:0]
 		for o := range model.Operands {
 			for _, k := range s.standing(o, x) {
-				if y := &s.tiles[k.at]; y.value+more < s.limit {
-					s.pair(x, y)
+				if s.tiles[k.at].value+more < s.limit {
+					s.left = append(s.left, k.at)
 				}
 			}
 		}
+		if s.together(x, &loose, &x.steps) < s.limit {
+			slices.SortFunc(s.left, func(a, b int32) int { return cmp.Compare(s.rank[a], s.rank[b]) })
+		}
+		for _, i := range s.left {
+			s.pair(x, &s.tiles[i])
+		}
 	}
+}
+
+// leastTile returns the least of the tiles that are listed, which is more than that of any tile.
+func (s *exact) leastTile() unitTile {
+	small := unitTile{taken: never, given: math.Inf(1), again: [model.Operands]float64{math.Inf(1), math.Inf(1), math.Inf(1)}}
+	for i := range s.tiles {
+		y := &s.tiles[i]
+		small.lower(&y.taken)
+		small.given = min(small.given, y.given)
+		for o := range y.again {
+			small.again[o] = min(small.again[o], y.again[o])
+		}
+	}
+	return small
+}
+
+// sharpen raises the bounds of the tiles that are listed to what they bring of the inputs where one loop of all is the
+// innermost one. Their order stays: of mappings that are worth the same, the first one is found.
+func (s *exact) sharpen(least *tileCut) {
+	var none [model.Dims]bool
+	passes := &s.flows[0].arch.Level[2].Passes
+	for axis := range s.ofUnits {
+		outs, taps := &s.dims[int(model.P)+axis], &s.dims[int(model.R)+axis]
+		s.ofUnits[axis].apart(s.p, axis, outs, taps, &none)
+		s.ofLine[axis].apart(s.p, axis, outs, taps, passes)
+	}
+	for i := range s.tiles {
+		y := &s.tiles[i]
+		s.withInputs(y, leastInputs(&s.ofUnits, &y.at), leastInputs(&s.ofLine, &y.at))
+		y.value = s.bound(least, y)
+	}
+}
+
+// leastInputs returns a bound of the positions of inputs that tiles bring where one loop of all is the innermost one.
+func leastInputs(list *[2]overlaps, at *[model.Dims]uint16) float64 {
+	rows := &list[0].list[int(at[model.P])*list[0].taps+int(at[model.R])]
+	columns := &list[1].list[int(at[model.Q])*list[1].taps+int(at[model.S])]
+	return min(min(rows[still], rows[apartOutputs], rows[apartTaps])*columns[still], rows[still]*min(columns[apartOutputs], columns[apartTaps]))
+}
+
+// hopeful returns the tiles of a list whose bounds leave hope.
+func (s *exact) hopeful(list []ranked) []ranked {
+	s.rank = slices.Grow(s.rank[:0], len(s.tiles))[:len(s.tiles)]
+	left := list[:0]
+	for i, k := range list {
+		s.rank[k.at] = int32(i)
+		if k.sharp = s.tiles[k.at].value; k.sharp < s.limit {
+			left = append(left, k)
+		}
+	}
+	return left
 }
 
 // group lists the tiles by the sizes that an operand has.
@@ -584,13 +670,15 @@ func (s *exact) beyond(x, least *tileCut, small *unitTile) float64 {
 // ranked is a bound and where it stands.
 type ranked struct {
 	value float64
+	// sharp is a sharper bound, which the order does not depend on.
+	sharp float64
 	at    int32
 }
 
 // sorted lists bounds, the least first. None is NaN, which cmp.Compare would look for at each.
 func sorted(list []ranked, n int, value func(int32) float64) []ranked {
 	for i := range int32(n) {
-		list = append(list, ranked{value(i), i})
+		list = append(list, ranked{value: value(i), at: i})
 	}
 	slices.SortFunc(list, func(a, b ranked) int {
 		switch {
@@ -686,23 +774,60 @@ func (s *exact) inputs(x *unitTile, how slid) {
 	s.bring(x, how, how)
 }
 
-// slide replaces the inputs of a tile by those under an innermost loop.
-func (s *exact) slide(x *unitTile, last model.Dim) {
+// slide replaces the inputs of a tile by those under an innermost loop of so many steps.
+func (s *exact) slide(x *unitTile, last model.Dim, steps int64) {
+	var none [model.Dims]bool
+	here, passes := s.covered(x, last, steps, &none), &s.flows[0].arch.Level[2].Passes
+	given := here
+	if *passes != none {
+		given = s.covered(x, last, steps, passes)
+	}
+	s.withInputs(x, here, given)
+}
+
+// covered returns the positions of inputs that tiles bring under an innermost loop of so many steps.
+func (s *exact) covered(x *unitTile, last model.Dim, steps int64, linked *[model.Dims]bool) float64 {
+	all := 1.0
+	for axis := range s.ofUnits {
+		out, tap := model.P+model.Dim(axis), model.R+model.Dim(axis)
+		o, spread := s.dims[out].tile(int(x.at[out]), linked[out])
+		t, wide := s.dims[tap].tile(int(x.at[tap]), linked[tap])
+		if last == tap {
+			spread = wide
+		}
+		n := s.p.Positions(axis, o, t, last, steps, spread)
+		if linked[out] || linked[tap] {
+			n = min(n, s.p.Bound[out]*s.p.Bound[tap])
+		}
+		all *= float64(n)
+	}
+	return all
+}
+
+// withInputs replaces the inputs of a tile: the positions that come to all units, and those that are read for them.
+func (s *exact) withInputs(x *unitTile, here, given float64) {
 	x.read -= x.given
 	x.pj -= x.inputsPJ
 	x.again[model.Inputs] -= x.inputsPJ
-	s.bring(x, along(0, last), along(1, last))
+	s.addInputs(x, here, given)
 }
 
 // bring adds the inputs of a tile that come once.
 func (s *exact) bring(x *unitTile, rows, columns slid) {
-	a := &s.flows[0].arch
-	far, near := &a.Level[1], &a.Level[2]
 	p, q, r, t := x.at[model.P], x.at[model.Q], x.at[model.R], x.at[model.S]
-	here := s.planes * s.ofUnits[0].at(p, r, rows) * s.ofUnits[1].at(q, t, columns)
-	if x.given = here; near.Passes != [model.Dims]bool{} {
-		x.given = s.planes * s.ofLine[0].at(p, r, rows) * s.ofLine[1].at(q, t, columns)
+	here := s.ofUnits[0].at(p, r, rows) * s.ofUnits[1].at(q, t, columns)
+	given := here
+	if s.flows[0].arch.Level[2].Passes != [model.Dims]bool{} {
+		given = s.ofLine[0].at(p, r, rows) * s.ofLine[1].at(q, t, columns)
 	}
+	s.addInputs(x, here, given)
+}
+
+// addInputs adds those positions of inputs to a tile.
+func (s *exact) addInputs(x *unitTile, here, given float64) {
+	far, near := &s.flows[0].arch.Level[1], &s.flows[0].arch.Level[2]
+	here *= s.planes
+	x.given = s.planes * given
 	x.inputsPJ = x.given*(far.ReadPJ+far.WirePJ[model.Inputs]) + here*s.copies[model.Inputs]*near.WritePJ
 	x.read += x.given
 	x.pj += x.inputsPJ
@@ -922,7 +1047,12 @@ func (s *exact) pair(x *tileCut, y *unitTile) {
 	}
 	whole, tile := *x, *y
 	whole.ramp = s.ramp(&extent, s.io) + float64(s.fixed*steps(&m.Loops[0].Temporal))
-	s.slide(&tile, innermost(order, &n, x.last))
+	last := innermost(order, &n, x.last)
+	times := n[last]
+	if times == 1 {
+		times = m.Loops[0].Temporal[last]
+	}
+	s.slide(&tile, last, times)
 	if s.together(&whole, &tile, &comes) >= s.limit {
 		return
 	}
