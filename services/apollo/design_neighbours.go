@@ -315,13 +315,15 @@ func (s *subject) gainOf(name string) (column string, sign float64, err error) {
 
 func (s *subject) neighbour(p report.Point, home *report.Design, before []*evaluator.Reason) (neighbour, error) {
 	n := neighbour{Fixes: []string{}, Breaks: []string{}, Left: []string{}}
-	r, err := s.Inspect(p, nil)
+	r, err := s.Measure(p)
 	if err != nil {
 		return n, err
 	}
-	after, err := s.Template.Broken(s.Networks, p)
-	if err != nil {
-		return n, err
+	var after []*evaluator.Reason // none of a feasible design
+	if !r.Feasible {
+		if after, err = s.Template.Broken(s.Networks, p); err != nil {
+			return n, err
+		}
 	}
 	n.Feasible, n.Metrics = r.Feasible, r.Metrics
 	n.Change = slices.Clone(r.Metrics)

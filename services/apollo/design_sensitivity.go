@@ -233,23 +233,13 @@ func (v *sensitivity) broken(row []float64) string {
 	return ""
 }
 
-// single are the measured metrics of single networks.
-func (v *sensitivity) single() (metrics []evaluator.Metric) {
-	for _, m := range v.spec.Measured() {
-		if strings.Contains(m.Name, ".") {
-			metrics = append(metrics, evaluator.Metric{Name: m.Name, Unit: m.Unit})
-		}
-	}
-	return metrics
-}
-
 func (v *sensitivity) run(ctx context.Context, a *app, s *subject, rivals []string) error {
 	home, err := s.Inspect(s.point, nil)
 	if err != nil {
 		return cli.Hinted(cli.ExitUsage, "", err)
 	}
 	v.Design = home.Design
-	plain, _, err := s.Template.Model(s.Networks, "", 0, v.single()...)
+	plain, _, err := s.Template.Model(s.Networks, "", 0, inspect.Single(v.spec)...)
 	if err != nil {
 		return err
 	}
@@ -314,7 +304,7 @@ func (v *sensitivity) try(s *subject, moves []move, count *measuring) error {
 // move finds how the design does with one constant moved.
 func (v *sensitivity) move(s *subject, x *move, count *measuring) (err error) {
 	var m frame.Measured
-	if m, x.To, err = s.Template.Model(s.Networks, x.Constant, x.factor, v.single()...); err != nil {
+	if m, x.To, err = s.Template.Model(s.Networks, x.Constant, x.factor, inspect.Single(v.spec)...); err != nil {
 		return err
 	}
 	if x.To == x.From {

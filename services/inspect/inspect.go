@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"apollo/evaluator"
@@ -34,6 +35,8 @@ type Subject struct {
 	// Spec is the study; nil for a template alone.
 	Spec   *events.Spec
 	derive *events.Deriver
+	// model measures designs; nil until one is asked for.
+	model frame.Measured
 }
 
 // Known reports whether a study is measured by a template of this build.
@@ -72,11 +75,53 @@ func Of(spec *events.Spec) (*Subject, error) {
 // Inspect evaluates a design, with the metrics that its study computes.
 func (s *Subject) Inspect(p report.Point, given []report.Given) (report.Design, error) {
 	r, err := s.Template.Inspect(s.Networks, p, given)
-	if err != nil || s.derive == nil {
-		return r, err
+	if err == nil {
+		s.compute(&r)
+	}
+	return r, err
+}
+
+// Measure is Inspect without the parts of the design, its networks and its layers: the metrics, and whether and why not
+// it is feasible. It binds the networks once, maps each shape once and explains nothing. It is for one goroutine.
+func (s *Subject) Measure(p report.Point) (r report.Design, err error) {
+	if s.model == nil {
+		if s.model, _, err = s.Template.Model(s.Networks, "", 0, Single(s.Spec)...); err != nil {
+			return r, err
+		}
+	}
+	var why *evaluator.Reason
+	if r.Metrics, why, err = s.model(p); err != nil {
+		return report.Design{}, err
+	}
+	r.Feasible, r.Reason = why == nil, report.ReasonOf(why)
+	s.compute(&r)
+	r.Metrics = slices.DeleteFunc(r.Metrics, func(m report.Metric) bool { return singleNetwork(m.Name) })
+	return r, nil
+}
+
+// Single are the metrics of single networks that a study measures, nil where there is none.
+func Single(spec *events.Spec) (list []evaluator.Metric) {
+	if spec == nil {
+		return nil
+	}
+	for _, m := range spec.Measured() {
+		if singleNetwork(m.Name) {
+			list = append(list, evaluator.Metric{Name: m.Name, Unit: m.Unit})
+		}
+	}
+	return list
+}
+
+// singleNetwork reports whether a metric is one of a single network.
+func singleNetwork(metric string) bool { return strings.Contains(metric, ".") }
+
+// compute adds the metrics that the study computes.
+func (s *Subject) compute(r *report.Design) {
+	if s.derive == nil {
+		return
 	}
 	measured := s.Spec.Measured()
-	for i, v := range s.Values(&r)[len(measured):] {
+	for i, v := range s.Values(r)[len(measured):] {
 		m := s.Spec.Metrics[len(measured)+i]
 		computed := report.Metric{Metric: evaluator.Metric{Name: m.Name, Unit: m.Unit, Cheap: m.Cheap}}
 		if !math.IsNaN(v) {
@@ -84,7 +129,6 @@ func (s *Subject) Inspect(p report.Point, given []report.Given) (report.Design, 
 		}
 		r.Metrics = append(r.Metrics, computed)
 	}
-	return r, nil
 }
 
 // Values are the metrics of a design in the order of its study, computed ones too; NaN
@@ -105,8 +149,8 @@ func (s *Subject) Values(r *report.Design) []float64 {
 // nobody knows it.
 func measuredValue(r *report.Design, metric string) *float64 {
 	name, network, single := strings.Cut(metric, ".")
-	if !single {
-		return r.Metrics.Of(name)
+	if v := r.Metrics.Of(metric); v != nil || !single {
+		return v
 	}
 	for i := range r.Networks {
 		if n := &r.Networks[i]; n.Name == network {

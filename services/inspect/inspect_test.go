@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"math"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -13,8 +14,8 @@ import (
 func parsed(t *testing.T) *events.Spec {
 	t.Helper()
 	const text = `{"apiVersion": "apollo/v1", "kind": "Study", "metadata": {"name": "demo"}, "spec": {
-		"space": {"template": "edge"}, "workload": {"networks": [{"name": "mobilenet_v2"}]},
-		"objectives": [{"metric": "latency", "goal": "minimize"}], "constraints": [{"metric": "area", "max": "6.8 mm2"}],
+		"space": {"template": "edge"}, "workload": {"networks": [{"name": "mobilenet_v2"}, {"name": "squeezenet"}]},
+		"objectives": [{"metric": "latency.mobilenet_v2", "goal": "minimize"}, {"metric": "fps", "goal": "maximize"}], "constraints": [{"metric": "area", "max": "6.8 mm2"}],
 		"algorithm": {"name": "random"}, "budget": {"trials": 10}}}`
 	doc, err := studyfile.Parse("demo", []byte(text), Builtins().Study(), studyfile.Options{})
 	if err != nil {
@@ -51,6 +52,10 @@ func TestAChangeIsWhatTheChangedDesignIs(t *testing.T) {
 		r, err := s.Inspect(s.Point(design), nil)
 		if err != nil {
 			t.Fatal(err)
+		}
+		m, err := s.Measure(s.Point(design))
+		if err != nil || m.Feasible != r.Feasible || !reflect.DeepEqual(m.Reason, r.Reason) || !reflect.DeepEqual(m.Metrics, r.Metrics) {
+			t.Errorf("%v: measured %+v, %v, inspected %+v", c, m, err, r)
 		}
 		for i, v := range s.Values(&r) {
 			if v != c.Values[i] && !(math.IsNaN(v) && math.IsNaN(c.Values[i])) {

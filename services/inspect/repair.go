@@ -132,7 +132,7 @@ func pairs(steps []Step) iter.Seq[[]Step] {
 // possible returns the area of a point that is feasible, by the rules and limits of the
 // study where there is one, and +Inf of one that is not.
 func (s *Subject) possible(p report.Point) (area float64, err error) {
-	r, err := s.Inspect(p, nil)
+	r, err := s.Measure(p)
 	if err != nil || !r.Feasible {
 		return math.Inf(1), err
 	}
