@@ -51,12 +51,13 @@ func Ratio(name, unit string, scale float64, times, over []string) Feature {
 // feature, and the parameter that is missing, or is a number or none where the other is wanted.
 func LogFeatures(features []Feature, params []space.Param) (func(dst []float64, design []space.Value) []float64, error) {
 	sums := make([][]boundTerm, len(features))
+	var asked []askedLabels
 	for i, f := range features {
 		if len(f.Terms) == 0 {
 			return nil, fmt.Errorf("feature %s: there is no term", f.Name)
 		}
 		for _, t := range f.Terms {
-			b, err := t.bind(params)
+			b, err := t.bind(params, &asked)
 			if err != nil {
 				return nil, fmt.Errorf("feature %s: %w", f.Name, err)
 			}
@@ -64,10 +65,15 @@ func LogFeatures(features []Feature, params []space.Param) (func(dst []float64, 
 		}
 	}
 	return func(dst []float64, design []space.Value) []float64 {
+		const few = 8 // more are seldom asked for
+		labels := make([]int, 0, few)
+		for i := range asked {
+			labels = append(labels, asked[i].of(design))
+		}
 		for _, terms := range sums {
 			sum := 0.0
 			for i := range terms {
-				sum += terms[i].of(design)
+				sum += terms[i].of(design, labels)
 			}
 			dst = append(dst, logarithm(sum))
 		}
@@ -90,12 +96,28 @@ type boundTerm struct {
 	where       []boundCondition
 }
 
+// boundCondition is the place of a parameter among those that are asked for, and which of its labels are meant.
 type boundCondition struct {
-	at     int
-	labels map[string]bool
+	asked int
+	holds []bool
 }
 
-func (t Term) bind(params []space.Param) (boundTerm, error) {
+// askedLabels numbers the labels of a parameter that conditions name, so that a design's is looked up once and not in
+// each condition.
+type askedLabels struct {
+	at      int
+	numbers map[string]int
+}
+
+// of returns the number of a design's label, which is not below that of any list where no condition names it.
+func (a *askedLabels) of(design []space.Value) int {
+	if n, ok := a.numbers[design[a.at].Label]; ok {
+		return n
+	}
+	return math.MaxInt
+}
+
+func (t Term) bind(params []space.Param, asked *[]askedLabels) (boundTerm, error) {
 	b := boundTerm{scale: t.Scale}
 	if b.scale == 0 {
 		b.scale = 1
@@ -117,18 +139,37 @@ func (t Term) bind(params []space.Param) (boundTerm, error) {
 		if at < 0 || !params[at].Categorical() {
 			return boundTerm{}, fmt.Errorf("there is no categorical parameter %s", w.Param)
 		}
-		labels := make(map[string]bool, len(w.Labels))
-		for _, l := range w.Labels {
-			labels[l] = true
-		}
-		b.where = append(b.where, boundCondition{at, labels})
+		b.where = append(b.where, w.bind(at, asked))
 	}
 	return b, nil
 }
 
-func (t *boundTerm) of(design []space.Value) float64 {
+// bind numbers the labels of the parameter that stands at a place.
+func (w Condition) bind(at int, asked *[]askedLabels) boundCondition {
+	b := boundCondition{asked: slices.IndexFunc(*asked, func(a askedLabels) bool { return a.at == at })}
+	if b.asked < 0 {
+		b.asked = len(*asked)
+		*asked = append(*asked, askedLabels{at, map[string]int{}})
+	}
+	numbers := (*asked)[b.asked].numbers
+	for _, l := range w.Labels {
+		n, known := numbers[l]
+		if !known {
+			n = len(numbers)
+			numbers[l] = n
+		}
+		if n >= len(b.holds) {
+			b.holds = append(b.holds, make([]bool, n+1-len(b.holds))...)
+		}
+		b.holds[n] = true
+	}
+	return b
+}
+
+func (t *boundTerm) of(design []space.Value, labels []int) float64 {
 	for i := range t.where {
-		if w := &t.where[i]; !w.labels[design[w.at].Label] {
+		w := &t.where[i]
+		if n := labels[w.asked]; n >= len(w.holds) || !w.holds[n] {
 			return 0
 		}
 	}

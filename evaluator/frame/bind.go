@@ -47,8 +47,8 @@ type taskEvaluator struct {
 	// position holds, for each parameter of the template, its index in a
 	// request's design.
 	position []int
-	params   []space.Param // the task's, in the template's order
-	labels   []bool        // which of the template's are categorical
+	params   []space.Param    // the task's, in the template's order
+	levels   []map[string]int // of those of the template's that are categorical, the level of each label
 	runs     []run
 	nets     []Network // the phases of the runs
 	model    Model
@@ -105,7 +105,14 @@ func (e *taskEvaluator) findParams(have []space.Param) error {
 		case have[at].Unit != want.Unit:
 			return fmt.Errorf("parameter %s: the unit is %q, want %q", want.Name, have[at].Unit, want.Unit)
 		}
-		e.position, e.labels = append(e.position, at), append(e.labels, want.Categorical())
+		var levels map[string]int
+		if want.Categorical() {
+			levels = make(map[string]int, len(want.Labels))
+			for level, label := range want.Labels {
+				levels[label] = level
+			}
+		}
+		e.position, e.levels = append(e.position, at), append(e.levels, levels)
 	}
 	for i, p := range have {
 		if !slices.Contains(e.position, i) {
@@ -196,8 +203,8 @@ func (e *taskEvaluator) read(design []space.Value, d *Design) bool {
 	}
 	for i, at := range e.position {
 		v := &design[at]
-		if e.labels[i] {
-			level, ok := e.spec.Params[i].Level(*v)
+		if levels := e.levels[i]; levels != nil {
+			level, ok := levels[v.Label]
 			if !ok {
 				return false
 			}

@@ -98,9 +98,8 @@ func (p *probe) Fix(stage int, design []space.Value, values []float64) bool {
 			if s == stage {
 				v := design[p.position[i]]
 				n := int64(v.Num)
-				if p.labels[i] {
-					level, _ := p.spec.Params[i].Level(v)
-					n = int64(level)
+				if levels := p.levels[i]; levels != nil {
+					n = int64(levels[v.Label])
 				}
 				p.low.Values[i], p.high.Values[i] = n, n
 				continue

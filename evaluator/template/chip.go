@@ -2,6 +2,7 @@ package template
 
 import (
 	"math"
+	"sync"
 
 	"apollo/evaluator/frame"
 	"apollo/evaluator/model"
@@ -82,6 +83,8 @@ type chip struct {
 	view
 	// outline: nobody asks for what a mapper needs, which may be left out.
 	outline bool
+	// axes are those of the array of the template spatial.
+	axes [maxAxes]arrayAxis
 }
 
 // machine builds a design's machine as layers of the default formats see it.
@@ -92,11 +95,17 @@ func (k *constants) seen(design []int64, v view) Machine {
 	return k.build(design, &chip{constants: *k, view: v})
 }
 
-// outlined builds as much of a design's machine as the free checks need. A search
-// checks a thousand designs for each that it proposes.
-func (k *constants) outlined(design []int64) Machine {
-	return k.build(design, &chip{constants: *k, view: defaultView(), outline: true})
+// outlined returns what the free checks need of a design's machine. A search checks
+// a thousand designs for each that it proposes, so that the lists are kept for the next one.
+func (k *constants) outlined(design []int64) frame.Machine {
+	c := outlines.Get().(*chip)
+	defer outlines.Put(c)
+	*c = chip{constants: *k, view: defaultView(), outline: true, area: c.area[:0], axes: c.axes}
+	m := k.build(design, c)
+	return m.known()
 }
+
+var outlines = sync.Pool{New: func() any { return new(chip) }}
 
 func (k *constants) build(design []int64, c *chip) Machine {
 	m := k.spec.Build(c, design)

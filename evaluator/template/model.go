@@ -133,8 +133,7 @@ func peak(seen []Machine) frame.Machine {
 // Measure implements frame.Model.
 func (b *taskModel) Measure(d frame.Design, all []frame.Totals) (frame.Machine, *evaluator.Reason) {
 	if all == nil {
-		m := b.constants.outlined(d.Values[:len(b.constants.spec.Params)])
-		return m.known(), nil
+		return b.constants.outlined(d.Values[:len(b.constants.spec.Params)]), nil
 	}
 	seen := b.machines(&d)
 	m, known := &seen[0], peak(seen)

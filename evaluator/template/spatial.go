@@ -167,44 +167,55 @@ type arrayAxis struct {
 	cycles int64
 }
 
-// axesOf reads the axes of a design.
-func axesOf(v []int64) []arrayAxis {
-	list := slices.Clone(labelAxes()[v[spatialAxes]])
+// maxAxes is room for the axes of a design.
+const maxAxes = 3
+
+// axesOf reads the axes of a design into a list.
+func axesOf(v []int64, into *[maxAxes]arrayAxis) []arrayAxis {
+	list := into[:copy(into[:], labelAxes()[v[spatialAxes]][v[spatialSums]][v[spatialOutputs]])]
 	for i := range list {
-		a := &list[i]
-		a.units = v[spatialX+i]
-		for _, d := range a.dims {
-			if d == model.C && v[spatialSums] == 1 || d == model.K && v[spatialOutputs] == 1 {
-				a.groups = append(a.groups, d)
-			}
-		}
+		list[i].units = v[spatialX+i]
 	}
 	return list
 }
 
-// labelAxes are the axes of each label. A search reads those of a thousand designs for each that it proposes.
-var labelAxes = sync.OnceValue(func() (all [][]arrayAxis) {
+// labelAxes are the axes of each label, by what grouped layers may do on lanes of input and of output channels. A
+// search reads those of a thousand designs for each that it proposes.
+var labelAxes = sync.OnceValue(func() (all [][2][2][]arrayAxis) {
 	for _, label := range axisLabels() {
-		var list []arrayAxis
-		for letters := range strings.SplitSeq(label, "+") {
-			var a arrayAxis
-			positions := 0
-			for _, d := range axisDims {
-				if !strings.Contains(letters, d.String()) {
-					continue
-				}
-				a.dims = append(a.dims, d)
-				if overlapping(d) {
-					positions++
-				}
+		var own [2][2][]arrayAxis
+		for sums := range own {
+			for outputs := range own[sums] {
+				own[sums][outputs] = axesOn(label, sums == 1, outputs == 1)
 			}
-			a.linked = positions == 1
-			list = append(list, a)
 		}
-		all = append(all, list)
+		all = append(all, own)
 	}
 	return all
 })
+
+// axesOn are the axes of a label, without their sizes, where groups may take the lanes of some channels.
+func axesOn(label string, sums, outputs bool) (list []arrayAxis) {
+	for letters := range strings.SplitSeq(label, "+") {
+		var a arrayAxis
+		positions := 0
+		for _, d := range axisDims {
+			if !strings.Contains(letters, d.String()) {
+				continue
+			}
+			a.dims = append(a.dims, d)
+			if d == model.C && sums || d == model.K && outputs {
+				a.groups = append(a.groups, d)
+			}
+			if overlapping(d) {
+				positions++
+			}
+		}
+		a.linked = positions == 1
+		list = append(list, a)
+	}
+	return list
+}
 
 // overlapping reports whether windows of neighbours along a loop have inputs in common.
 func overlapping(d model.Dim) bool {
@@ -225,7 +236,7 @@ func (a *arrayAxis) indexes(o model.Operand) (some, others bool) {
 
 func buildSpatial(c *chip, v []int64, orders [][model.Dims]model.Dim) Machine {
 	const array, local = 1, 2
-	axes, units, at := axesOf(v), int64(1), &c.datapath
+	axes, units, at := axesOf(v, &c.axes), int64(1), &c.datapath
 	for _, a := range axes {
 		units *= a.units
 	}

@@ -125,7 +125,7 @@ func TestWiresOfSharedAxes(t *testing.T) {
 		c.part("units", float64(x*y)) // a unit is 1 mm2, its side 1 mm
 		v := baselineOf(&s)
 		v[spatialAxes], v[spatialX], v[spatialY] = int64(slices.Index(axisLabels(), label)), x, y
-		axes := axesOf(v)
+		axes := axesOf(v, new([maxAxes]arrayAxis))
 		return c, axes, c.wire(axes, x*y, 16)
 	}
 	c, axes, w := wire("CK", 4, 1)
@@ -251,7 +251,7 @@ func TestWiresAreMonotone(t *testing.T) {
 		cycles int64
 	}
 	price := func(v []int64) (p priced) {
-		axes, units := axesOf(v), int64(1)
+		axes, units := axesOf(v, new([maxAxes]arrayAxis)), int64(1)
 		for _, a := range axes {
 			units *= a.units
 		}
