@@ -27,17 +27,22 @@ type campaign struct {
 	from  [][]string
 }
 
-// readStudies reads a study file: one study, or, where it has a matrix, a campaign.
-func (a *app) readStudies(path string, sets []string) (*studyfile.Document, *campaign, error) {
+// readStudies reads a study file: one study, or, where it has a matrix, a campaign. With
+// looks, a program that cannot be started is a mistake: a run that has ended needs none.
+func (a *app) readStudies(path string, sets []string, looks bool) (*studyfile.Document, *campaign, error) {
 	src, dir, err := a.readSource(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	if opts := a.studyOptions(dir, sets); studyfile.IsCampaign(src, opts) {
+	opts := a.studyOptions(dir, sets)
+	if looks {
+		opts.Missing = missingIn(dir)
+	}
+	if studyfile.IsCampaign(src, opts) {
 		all, err := a.planCampaign(path, src, opts)
 		return nil, all, err
 	}
-	doc, err := a.parseStudy(path, src, dir, sets)
+	doc, err := a.parseStudy(path, src, opts)
 	return doc, nil, err
 }
 

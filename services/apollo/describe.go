@@ -5,21 +5,56 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
+	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/external"
 	"apollo/services/studyfile"
 )
 
-// describeIn asks programs, started in a folder, what they measure.
+// describeWithin is how long a program may take to say what it measures: no flag says
+// it, so that it is patience for any program.
+const describeWithin = 2 * patience
+
+// describeIn asks programs, started in a folder, what they measure: each once, however
+// many studies of a campaign name it.
 func (a *app) describeIn(dir string) func(string) (studyfile.Described, error) {
+	ctx := context.Background()
+	if a.command != nil {
+		ctx = a.command.Context()
+	}
+	type answer struct {
+		said studyfile.Described
+		err  error
+	}
+	known := map[string]answer{}
 	return func(exec string) (studyfile.Described, error) {
 		argv, err := external.Split(exec)
 		if err != nil {
 			return studyfile.Described{}, err
 		}
-		// No flag says how long: it is patience for any program.
-		return a.askProgram(context.Background(), argv, external.Options{Dir: dir, Startup: 2 * patience})
+		to, asked := known[exec]
+		if !asked {
+			slow := time.AfterFunc(3*time.Second, func() {
+				a.Say("%s is asked what it measures, and has not answered yet: it has %s", events.Redact(exec), cli.Duration(describeWithin))
+			})
+			to.said, to.err = a.askProgram(ctx, argv, external.Options{Dir: dir, Startup: describeWithin})
+			slow.Stop()
+			known[exec] = to
+		}
+		return to.said, to.err
+	}
+}
+
+// missingIn says what of a command, started in a folder, is not there.
+func missingIn(dir string) func(string) error {
+	return func(exec string) error {
+		argv, err := external.Split(exec)
+		if err != nil {
+			return err
+		}
+		return external.Findable(argv, dir)
 	}
 }
 

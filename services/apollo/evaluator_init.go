@@ -53,7 +53,7 @@ levels, its metrics with their units. The first metric is minimised; change what
 				return cli.Hinted(cli.ExitError, "list parameters and metrics in the description", errors.New("the program says no parameters or no metrics"))
 			}
 			study := initialStudy(name, program.exec, d)
-			if _, err := a.parseStudy("the study", []byte(study), cmp.Or(program.dir, "."), nil); err != nil {
+			if _, err := a.parseStudy("the study", []byte(study), a.studyOptions(cmp.Or(program.dir, "."), nil)); err != nil {
 				return cli.Hinted(cli.ExitError, "correct the description of the program", fmt.Errorf("no study can be written of what the program says of itself: %w", err))
 			}
 			if out == "" {

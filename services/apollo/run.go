@@ -58,7 +58,7 @@ shown together. Each learns from those before it.`,
 				return err
 			}
 			a.workers = flags.evaluators
-			doc, all, err := a.readStudies(args[0], flags.sets)
+			doc, all, err := a.readStudies(args[0], flags.sets, false)
 			switch {
 			case err != nil:
 				return err

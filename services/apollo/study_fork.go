@@ -102,7 +102,7 @@ func (a *app) forkOf(ctx context.Context, c *cobra.Command, name string, flags *
 		t.Sources = proposer.PinnedSources(t.Sources, view.Sources)
 		spec.Transfer = &t
 	}
-	doc, err := a.parseStudy("the fork "+as, studyfile.Fork(&spec, as, view.Run, flags.at, inspect.Builtins().Study()), ".", flags.sets) //nolint:contextcheck // asking a program has a time of its own
+	doc, err := a.parseStudy("the fork "+as, studyfile.Fork(&spec, as, view.Run, flags.at, inspect.Builtins().Study()), a.studyOptions(".", flags.sets)) //nolint:contextcheck // asking a program has a time of its own
 	if err != nil {
 		return nil, err
 	}

@@ -28,7 +28,7 @@ matrix it says which studies it is, in which order, and what each learns from.`,
 		Example: "  apollo study lint examples/mobilenetv2-6p8.yaml",
 		Args:    cli.Exactly(1),
 		RunE: func(_ *cobra.Command, args []string) error {
-			doc, all, err := a.readStudies(args[0], sets)
+			doc, all, err := a.readStudies(args[0], sets, true)
 			if mistaken, ok := errors.AsType[*mistakenError](err); ok {
 				return a.printMistakes(mistaken.mistakes)
 			}

@@ -195,7 +195,7 @@ func (r *recheck) document(ctx context.Context) (*studyfile.Document, error) {
 	if err != nil {
 		return nil, err
 	}
-	return r.app.parseStudy("the study "+plan.Name, plan.Document(spec, inspect.Builtins().Study()), ".", sets) //nolint:contextcheck // asking a program has a time of its own
+	return r.app.parseStudy("the study "+plan.Name, plan.Document(spec, inspect.Builtins().Study()), r.app.studyOptions(".", sets)) //nolint:contextcheck // asking a program has a time of its own
 }
 
 // template refuses one that does not measure what the study needs.

@@ -32,7 +32,7 @@ on with those that are left.`,
 		Args:    cli.Exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx := c.Context()
-			doc, all, err := a.readStudies(args[0], sets)
+			doc, all, err := a.readStudies(args[0], sets, false)
 			switch {
 			case err != nil:
 				return err

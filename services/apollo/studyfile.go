@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -29,15 +30,16 @@ func (a *app) readStudy(path string, sets []string) (*studyfile.Document, error)
 	if err != nil {
 		return nil, err
 	}
-	return a.parseStudy(path, src, dir, sets)
+	return a.parseStudy(path, src, a.studyOptions(dir, sets))
 }
 
-// parseStudy reads a study whose text is there; relative paths mean dir.
-func (a *app) parseStudy(path string, src []byte, dir string, sets []string) (*studyfile.Document, error) {
-	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), a.studyOptions(dir, sets))
+// parseStudy reads a study whose text is there.
+func (a *app) parseStudy(path string, src []byte, opts studyfile.Options) (*studyfile.Document, error) {
+	doc, err := studyfile.Parse(path, src, inspect.Builtins().Study(), opts)
 	return doc, a.mistaken(path, err)
 }
 
+// studyOptions are those of a study in a folder, which relative paths mean.
 func (a *app) studyOptions(dir string, sets []string) studyfile.Options {
 	return studyfile.Options{Sets: sets, Dir: dir, ReadFile: readNamedFile, Describe: a.describeIn(dir), Slots: a.slots}
 }
@@ -52,6 +54,9 @@ func readNamedFile(path string) ([]byte, error) {
 
 // mistaken shows the mistakes of a study file, and is the error of one that has some.
 func (a *app) mistaken(path string, err error) error {
+	if err != nil && a.command != nil && a.command.Context().Err() != nil {
+		return context.Cause(a.command.Context()) // what a program did not say is no mistake of the file
+	}
 	if mistakes, ok := errors.AsType[*studyfile.Error](err); ok {
 		if a.ForPeople() {
 			color := !a.NoColor && os.Getenv("NO_COLOR") == "" && a.Console.Live

@@ -297,7 +297,7 @@ func (c *checker) last(ctx context.Context) {
 
 // begin starts the program as a backend does and reads its description.
 func (c *checker) begin(ctx context.Context) bool {
-	err := findable(c.argv, c.o.Dir)
+	err := Findable(c.argv, c.o.Dir)
 	if err != nil {
 		c.record(checkStart, Fail, "correct the command; it is run without a shell, in "+c.folder(), "%v", err)
 		return false

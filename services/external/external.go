@@ -158,7 +158,7 @@ func Open(ctx context.Context, argv []string, o Options) (*Backend, error) {
 	}
 	b := &Backend{argv: argv, o: o.withDefaults(), closed: make(chan struct{}), scratches: scratches{keep: o.Keep}}
 	b.free = make(chan *slot, b.o.Slots)
-	err := findable(argv, o.Dir)
+	err := Findable(argv, o.Dir)
 	if err != nil {
 		return nil, fmt.Errorf("open evaluator: %w", err)
 	}

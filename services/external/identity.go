@@ -96,10 +96,10 @@ var interpreters = map[string][]string{
 // in silence.
 var shellWords = []string{"|", "||", "&", "&&", ">", ">>", "<", "2>", "2>&1", "&>"}
 
-// findable says which file of a command is not there where it is certain that it is
+// Findable says which file of a command is not there where it is certain that it is
 // needed: the executable, and the script of an interpreter. An interpreter without its
 // script ends at once, as often as it is started.
-func findable(argv []string, dir string) error {
+func Findable(argv []string, dir string) error {
 	base, err := filepath.Abs(dir)
 	if err != nil {
 		return err

@@ -182,6 +182,7 @@ func (b *builder) ownEvaluator(e *node) {
 	b.when(slices.Contains(b.cat.templateNames(), b.spec.Evaluator.Name), e.get("name"), codeBadName, "Give your own evaluator another name.",
 		"%q is the built-in evaluator of the template %[1]s, which measures nothing else", b.spec.Evaluator.Name)
 	b.manual(e)
+	b.findable(e.get("exec"))
 	for _, n := range b.field("workload", "networks").list() {
 		stated := n.get("accuracy")
 		if a := n.get("accuracies"); stated == nil {
@@ -195,6 +196,20 @@ func (b *builder) ownEvaluator(e *node) {
 	seen := map[string]bool{}
 	for i, n := range metrics.list() {
 		b.ownMetric(n, &b.ownMetrics[i], seen)
+	}
+}
+
+// startedIn is where a program of a study begins, which says where its script must be.
+const startedIn = "The programs of a study are started in the folder of its file."
+
+// findable reports a program that cannot be started, where somebody looks and it was not
+// asked already.
+func (b *builder) findable(exec *node) {
+	if b.opts.Missing == nil || exec == nil || b.program.Exec == "" || slices.ContainsFunc(b.found, func(f found) bool { return f.Pointer == exec.pointer }) {
+		return
+	}
+	if err := b.opts.Missing(b.program.Exec); err != nil {
+		b.addMistake(exec, codeUnknownName, startedIn, "the evaluator's program cannot be started: %s", err)
 	}
 }
 

@@ -52,6 +52,9 @@ type Options struct {
 	// leaves its parameters or metrics to the program; nil means that a study must
 	// say them.
 	Describe func(exec string) (Described, error)
+	// Missing says what of a program's command is not there, where that is certain; nil
+	// means that nobody looks.
+	Missing func(exec string) error
 	// Slots says how many designs the workers of an evaluator measure at a time, 0
 	// where that is unknown; started: the study's own program does. nil means that
 	// nobody knows.
