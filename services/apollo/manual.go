@@ -25,6 +25,7 @@ type manual struct {
 	session *session
 	view    *client.StudyView
 	ledger  *ledger
+	drive   func()     // starts process
 	process *roleGroup // nil where a server drives it
 }
 
@@ -79,17 +80,23 @@ func (m *manual) begin(ctx context.Context, c *cobra.Command, r *runner, name st
 		return cli.Hinted(cli.ExitUsage, fmt.Sprintf("write `manual: true` in its evaluator to measure by hand; `apollo trial add %s` adds designs of your own to any study", name),
 			fmt.Errorf("study %s is measured by the evaluator %s: nobody is asked by hand", name, spec.Evaluator.Name))
 	}
-	if m.session.server != nil && (m.view == nil || !m.view.State.Terminal()) {
+	m.drive = func() {
 		logger := m.app.Logger(c, slog.LevelWarn)
 		p := m.app.proposer(c, m.session)
 		p.Only, p.Local, p.Programs, p.Logger = name, true, m.app.programsIn(folder(r.file)), logger.With("service", "proposer")
-		archiver := archive.Archiver{Bus: m.session.bus, Dir: m.app.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: m.session.tracer}
+		archiver := archive.Archiver{Bus: m.session.bus, Standby: m.session.server == nil, Dir: m.app.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: m.session.tracer}
 		m.process = startRoles(ctx, []role{{"proposer", p.Run}}, []role{{"archiver", archiver.Run}})
 	}
 	if m.view == nil {
-		if m.view, err = r.submit(ctx); err != nil {
+		err = m.session.drivenBy(m.drive, func() (err error) {
+			m.view, err = r.submit(ctx)
 			return err
-		}
+		})
+	} else if m.session.server != nil && !m.view.State.Terminal() {
+		m.drive()
+	}
+	if err != nil {
+		return err
 	}
 	return m.read(ctx)
 }
@@ -154,9 +161,10 @@ func (m *manual) settle(ctx context.Context, want int) error {
 			}
 		}
 	}()
-	quiet, silent := time.NewTimer(quietBefore), time.NewTimer(client.SilentAfter)
+	quiet, silent, alone := time.NewTimer(quietBefore), time.NewTimer(client.SilentAfter), time.NewTimer(signOfLife)
 	defer quiet.Stop()
 	defer silent.Stop()
+	defer alone.Stop()
 	var broken <-chan struct{}
 	if m.process != nil {
 		broken = m.process.broken
@@ -177,6 +185,11 @@ func (m *manual) settle(ctx context.Context, want int) error {
 			if len(m.open()) > 0 {
 				return nil
 			}
+		case <-alone.C:
+			if m.process == nil && !m.session.remote { // as in drivenBy
+				m.drive()
+				broken = m.process.broken
+			}
 		case <-silent.C:
 			w := (&follower{app: m.app, session: m.session}).silence(ctx, m.view)
 			m.app.sayWaiting(m.view.Study, &w)
@@ -194,13 +207,27 @@ func (m *manual) end(ctx context.Context) error {
 	if !m.view.State.Terminal() {
 		return nil
 	}
-	if m.process != nil {
-		if err := (&follower{app: m.app, session: m.session}).archived(ctx, m.view); err != nil {
-			return err
-		}
+	if err := m.archived(ctx); err != nil {
+		return err
 	}
 	if m.view.Summary != nil {
 		m.app.Say("%s has ended: %s, %s: %s", m.view.Study, endText(m.view), cli.Plural(m.view.Summary.Trials, "trial"), answerInBrief(m.view))
 	}
 	return nil
+}
+
+// archived waits until the trials are on disk, also where the process that was to write
+// them was killed. A server that --nats names has them elsewhere.
+func (m *manual) archived(ctx context.Context) error {
+	if m.session.remote {
+		return nil
+	}
+	wait := func() error { return (&follower{app: m.app, session: m.session}).archived(ctx, m.view) }
+	if m.process != nil {
+		return wait()
+	}
+	if final, err := finalOf(ctx, m.session, m.view); err != nil || final != nil {
+		return err
+	}
+	return m.session.drivenBy(m.drive, wait)
 }

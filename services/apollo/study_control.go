@@ -72,21 +72,17 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 		return err
 	}
 	if !already(view) {
-		stop := func() error { return nil }
-		if s.server != nil {
-			stop = a.driveBriefly(ctx, c, s, name)
-		}
-		err := a.control(ctx, s, view, request)
-		if errors.Is(err, client.ErrNoAnswer) {
-			// What is so already has no answer: somebody else may have asked for
-			// it in the meantime.
-			if now, lookErr := s.study(ctx, name, view.Run); lookErr == nil && already(now) {
-				err = nil
+		err := a.driven(c, s, name, func() error {
+			err := a.control(ctx, s, view, request)
+			if errors.Is(err, client.ErrNoAnswer) {
+				// What is so already has no answer: somebody else may have asked for
+				// it in the meantime.
+				if now, lookErr := s.study(ctx, name, view.Run); lookErr == nil && already(now) {
+					return nil
+				}
 			}
-		}
-		if stopErr := stop(); err == nil {
-			err = stopErr
-		}
+			return err
+		})
 		if err != nil {
 			return err
 		}

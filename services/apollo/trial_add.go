@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -117,18 +118,37 @@ func (a *app) addTrials(c *cobra.Command, name string, read func(*events.Spec) (
 	return a.printAdded(c, s, view, designs, before)
 }
 
-// driven does something that a proposer carries out: one of this process where
-// no server runs.
+// driven does something that a proposer carries out: one of this process where no
+// server runs, or where the process that has it drives nothing.
 func (a *app) driven(c *cobra.Command, s *session, name string, do func() error) error {
-	if s.server == nil {
-		return do()
-	}
-	stop := a.driveBriefly(c.Context(), c, s, name)
-	err := do()
+	stop := func() error { return nil }
+	drive := func() { stop = a.driveBriefly(c.Context(), c, s, name) }
+	err := s.drivenBy(drive, do)
 	if stopErr := stop(); err == nil {
 		err = stopErr
 	}
 	return err
+}
+
+// drivenBy does something that a proposer carries out, which drive starts: at once on a
+// server of this process, and on that of another one where nobody there does it. That may
+// be a command that only reads, and an `apollo run` drives its own study alone.
+func (s *session) drivenBy(drive func(), do func() error) error {
+	if s.server != nil {
+		drive()
+	}
+	if s.server != nil || s.remote {
+		return do()
+	}
+	done := make(chan error, 1)
+	go func() { done <- do() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(signOfLife):
+		drive()
+		return <-done
+	}
 }
 
 func (a *app) printAdded(c *cobra.Command, s *session, view *client.StudyView, designs []events.AddedDesign, before int) error {

@@ -193,7 +193,7 @@ func (a *app) tellTrials(c *cobra.Command, name string, read func(*manual) ([]ro
 	if err := m.tell(ctx, answers, &value); err != nil {
 		return err
 	}
-	if m.process != nil {
+	if m.process != nil || !m.session.remote && len(m.open()) == len(value.Told) { // somebody must say what is next
 		if err := m.settle(ctx, 0); err != nil {
 			return err
 		}
