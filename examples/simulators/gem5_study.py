@@ -18,7 +18,7 @@ import os
 import re
 
 import apollo
-from shared import HERE, call, layers, main, product, program
+from shared import HERE, call, layers, main, patience, product, program
 
 OPTIONS = {"core": "cpu-type", "clock": "cpu-clock", "l1": "l1d_size", "l2": "l2_size", "l1_ways": "l1d_assoc", "l2_ways": "l2_assoc"}
 
@@ -35,7 +35,7 @@ def statistics(path):
         return {m[1]: float(m[2]) for m in re.finditer(r"^(\S+)\s+([-+.\deE]+)\s", f.read().split("End Simulation Statistics")[0], re.MULTILINE)}
 
 
-@apollo.evaluator(metrics={"latency": "s", "instructions": ""}, timeout="2 h", version="gem5/1")
+@apollo.evaluator(metrics={"latency": "s", "instructions": ""}, timeout=patience("2 h"), version="gem5/1")
 def gem5(**design):
     folder, seconds, instructions = apollo.current().scratch, 0.0, 0.0
     command = [program("gem5.opt"), f"--outdir={folder}", os.environ.get("GEM5_SCRIPT", "configs/deprecated/example/se.py"), "--caches", "--l2cache", *(option(k, v) for k, v in design.items())]

@@ -18,10 +18,10 @@ import csv
 import os
 
 import apollo
-from shared import CLOCK_HZ, HERE, call, fill, layers, main, program, write
+from shared import CLOCK_HZ, HERE, call, fill, layers, main, patience, program, write
 
 
-@apollo.evaluator(metrics={"latency": "s", "energy": "J", "area": "mm2"}, timeout="10 min", version="maestro/1")
+@apollo.evaluator(metrics={"latency": "s", "energy": "J", "area": "mm2"}, timeout=patience("10 min"), version="maestro/1")
 def maestro(dataflow: str, pes: int, lanes: int, **design):
     if pes % lanes:
         apollo.infeasible("cluster", "the PEs are no whole clusters", need=lanes, have=pes)

@@ -3,10 +3,12 @@
 # the Python package of Apollo, runs its study for a few designs, and reports what
 # installs and passes. A simulator that no package index has runs where it is
 # installed, else its adapter runs against a stand-in. TRIALS says for how many designs,
-# arguments which simulators.
+# arguments which simulators. TIMEOUT bounds a design (3 h): it asks whether a simulator
+# works, not how soon.
 set -uo pipefail
 cd "$(dirname "$0")/../.."
 command -v python3 >/dev/null || { echo "simulators: python3 is not there and is needed: install Python 3.10 or newer, with venv" >&2; exit 1; }
+export TIMEOUT=${TIMEOUT:-3 h}
 root=${PEERS:-.peers}/simulators
 mkdir -p "$root"
 failed=0

@@ -11,10 +11,10 @@ import os
 import re
 
 import apollo
-from shared import CLOCK_HZ, HERE, call, fill, layers, main, program, write
+from shared import CLOCK_HZ, HERE, call, fill, layers, main, patience, program, write
 
 
-@apollo.evaluator(metrics={"energy": "J", "latency": "s", "area": "mm2"}, timeout="1 h", version="timeloop/1")
+@apollo.evaluator(metrics={"energy": "J", "latency": "s", "area": "mm2"}, timeout=patience("1 h"), version="timeloop/1")
 def timeloop(**design):
     out = {"energy": 0.0, "latency": 0.0, "area": 0.0}
     for at, network in enumerate(apollo.current().networks):

@@ -15,10 +15,10 @@ import os
 import re
 
 import apollo
-from shared import CLOCK_HZ, HERE, call, layers, main, product, program
+from shared import CLOCK_HZ, HERE, call, layers, main, patience, product, program
 
 
-@apollo.evaluator(metrics={"latency": "s", "multipliers": ""}, timeout="30 min", version="verilator/1", check=lambda rows, cols: {"multipliers": rows * cols})
+@apollo.evaluator(metrics={"latency": "s", "multipliers": ""}, timeout=patience("30 min"), version="verilator/1", check=lambda rows, cols: {"multipliers": rows * cols})
 def verilator(rows: int, cols: int):
     folder, cycles = apollo.current().scratch, 0
     call(folder, program("verilator"), "--binary", "-O3", "--Mdir", "build", "-o", "simulate", "--top-module", "array", f"-GROWS={rows}", f"-GCOLS={cols}", os.path.join(HERE, "array.sv"))
