@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 
@@ -67,5 +69,30 @@ func TestSpatialAnswers(t *testing.T) {
 	}
 	if err := out.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// Bounds leave few mappings to evaluate, also where lanes of rows and columns lie between a tile and the next one of its
+// unit: 200,000 of this layer were evaluated while windows were taken to slide from each tile to the next.
+func TestSpatialEvaluatesFewMappings(t *testing.T) {
+	t.Parallel()
+	s := spatialSpec()
+	design := baselineOf(&s)
+	design[spatialAxes] = int64(slices.Index(axisLabels(), "CRS+PQ"))
+	design[spatialX], design[spatialY], design[spatialSums], design[spatialOutputs] = 6, 10, 0, 1
+	design[spatialLocal], design[spatialShared], design[spatialNoC], design[spatialIO] = 4096, 1<<20, 32, 16e9
+	m := declared(&s).machine(design)
+	p := layers(t, "mobilenet_v2")[0]
+	p.Bound, p.Stride, p.Dilation = [model.Dims]int64{144, 1, 1, 1, 56, 56, 3, 3}, [2]int64{1, 1}, [2]int64{1, 1}
+	f := m.Flow.(*free).on(&p)
+	x, which, found := exact{flows: f.flows, p: &p, goal: leastTime().on(&p, &m.Arch), limit: math.Inf(1)}, all(every), model.Mapping{}
+	for _, list := range f.flows[0].spreads {
+		if x.begin(list, &which, &found) {
+			x.search()
+		}
+	}
+	const most = 100
+	if !x.best.any || x.evaluated > most {
+		t.Errorf("%d mappings are evaluated, want %d at most", x.evaluated, most)
 	}
 }

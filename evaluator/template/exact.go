@@ -24,6 +24,8 @@ type exact struct {
 	// limit is what a bound has to beat, best the mapping that it comes from.
 	limit float64
 	best  found
+	// evaluated counts the mappings that the core was asked for.
+	evaluated int
 
 	// way has the spatial loops, which are sp; rest are the steps that they leave, fixed is
 	// the array's fill and drain for each tile.
@@ -1057,6 +1059,7 @@ func (s *exact) pair(x *tileCut, y *unitTile) {
 		return
 	}
 	m.Loops[0].Order, m.Loops[1].Order, m.Loops[2].Order = lastOrders[x.last], *order, *order
+	s.evaluated++
 	r := model.Eval(s.p, &s.flows[0].arch, m)
 	c := s.flows[0].costOf(s.p, m, &r, s.fixed)
 	if v := s.goal.of(&c); v < s.limit {
