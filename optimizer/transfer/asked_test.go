@@ -112,3 +112,39 @@ func TestAModelSeedsItsBest(t *testing.T) {
 		t.Errorf("seeds %v, want %v", seeds, want)
 	}
 }
+
+// With two objectives the second seed of a model makes up for the first: it has the lead
+// in the objective in which the first is behind.
+func TestAModelSeedsBothObjectives(t *testing.T) {
+	t.Parallel()
+	s := lattice(t)
+	// The first objective orders most designs as the second does, and wants the other end of the last axis.
+	truth := func(p space.Point) []float64 {
+		common := bowl(5)(space.Point{p[0], p[1], p[2], 0})
+		return []float64{common + 2*float64(p[3]), common + 1.9*float64(s.Param(3).Len()-1-p[3])}
+	}
+	task := asked(t, s, bowl(5))
+	task.Ask = func(p space.Point) (optimizer.Observation, error) {
+		return optimizer.Observation{Point: p, Values: truth(p), Trial: -1}, nil
+	}
+	task.Observations = nil
+	for i, p := range s.All() {
+		task.Observations = append(task.Observations, optimizer.Observation{Point: p.Clone(), Values: truth(p), Trial: int(i)})
+	}
+	got, err := start(t, transfer.Algorithm{Base: optimizer.Random{}}, optimizer.Problem{Space: s, Seed: 1, Objectives: 2, Prior: []optimizer.Task{task}}).Ask(0, 8, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seeds [][]float64
+	for _, g := range got {
+		if strings.HasPrefix(g.Origin, "seed:") {
+			seeds = append(seeds, truth(g.Point))
+		}
+	}
+	if len(seeds) != 2 {
+		t.Fatalf("%d seeds, want 2", len(seeds))
+	}
+	if a, b := seeds[0], seeds[1]; (a[0] < b[0]) == (a[1] < b[1]) {
+		t.Errorf("seeds of %v and %v: want each to lead in one objective", a, b)
+	}
+}
