@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 const (
@@ -22,12 +24,15 @@ const (
 	shortFreeze = 6 * time.Second
 	// two is the freeze of two servers of three: nobody can store anything.
 	two = "two servers"
+	// full is a stream that has no room for a while: nothing more can be stored in it.
+	full = "full stream"
 )
 
-// gale is a storm over three servers: they freeze and lead in turn, too.
+// gale is a storm over three servers: they freeze and lead in turn, and streams are full.
 type gale struct {
 	*storm
 	nc *nats.Conn
+	js jetstream.JetStream
 	// freezes are wanted; hit counts those that hit work in flight, by who was
 	// frozen.
 	freezes int
@@ -49,7 +54,7 @@ type freeze struct {
 
 // leaders are whose server is frozen, in turn.
 func leaders() []string {
-	return []string{"APOLLO_WORK", two, "APOLLO_RESULT", "APOLLO_WORK/ev-edge", "APOLLO_LOG", "meta"}
+	return []string{"APOLLO_WORK", two, "APOLLO_RESULT", "APOLLO_WORK/ev-edge", "APOLLO_LOG", "meta", full}
 }
 
 func newGale(c *cluster, seed uint64, kills, freezes int) *gale {
@@ -64,6 +69,9 @@ func newGale(c *cluster, seed uint64, kills, freezes int) *gale {
 	}
 	c.t.Cleanup(nc.Close)
 	g.nc = nc
+	if g.js, err = jetstream.New(nc); err != nil {
+		c.t.Fatal(err)
+	}
 	return g
 }
 
@@ -98,6 +106,10 @@ func (g *gale) freeze() {
 	if n%len(leaders()) == 0 || n > len(leaders()) && g.rng.IntN(3) == 0 {
 		duration = longFreeze
 	}
+	if f.who == full {
+		g.fill()
+		return
+	}
 	var stopped []*node
 	if f.who == two {
 		first := g.rng.IntN(len(g.nodes))
@@ -119,6 +131,38 @@ func (g *gale) freeze() {
 	}
 	f.to = time.Now()
 	g.epoch++
+	g.frozen = append(g.frozen, f)
+}
+
+// fill leaves a stream no room for a while: the study pauses or waits. A proposer that starts
+// meanwhile makes room: it gives the stream its limit again.
+func (g *gale) fill() {
+	g.t.Helper()
+	ctx, cancel := context.WithTimeout(g.t.Context(), startPatience)
+	defer cancel()
+	name := []string{"APOLLO_RESULT", "APOLLO_WORK", "APOLLO_LOG"}[g.rng.IntN(3)]
+	stream, err := g.js.Stream(ctx, name)
+	if err != nil {
+		return // it elects: another time
+	}
+	info := stream.CachedInfo()
+	tight := info.Config
+	tight.MaxBytes = max(1, int64(info.State.Bytes))
+	if _, err := g.js.UpdateStream(ctx, tight); err != nil {
+		return
+	}
+	f := freeze{who: full, from: time.Now()}
+	g.pass(shortFreeze)
+	for {
+		_, err := g.js.UpdateStream(ctx, info.Config)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			g.t.Fatalf("give %s its room again: %v", name, err)
+		}
+	}
+	f.to = time.Now()
 	g.frozen = append(g.frozen, f)
 }
 
@@ -188,7 +232,7 @@ func (g *gale) settle() {
 		}
 		g.hit[f.who]++
 		g.t.Logf("%s frozen at %s for %.1f s: %.1f s to the first result", f.who, f.from.UTC().Format(time.TimeOnly), f.to.Sub(f.from).Seconds(), wait.Seconds())
-		if f.who != two { // without two of three there is no result before they are back
+		if f.who != two && f.who != full { // there is no result before they are back
 			g.waits = append(g.waits, wait)
 		}
 	}
@@ -244,9 +288,9 @@ func TestChaosCluster(t *testing.T) {
 	}
 	g.noLetters()
 	slices.Sort(g.waits)
-	t.Logf("seed %d: %d freezes and %d kills in flight in %d studies of %d trials and %.0f s; frozen %v; killed by signal %v, by crash point %v, all servers at once %d times; leaders moved %d times; %v more hit nothing; a stranger handed work back %d times",
-		seed, sum(g.hit), g.kills(), rounds, c.trials, time.Since(began).Seconds(), g.hit, g.signals, g.points, g.blackouts, g.moves, g.idle, c.handedBack())
+	t.Logf("seed %d: %d freezes and %d kills in flight in %d studies of %d trials and %.0f s; frozen %v; killed by signal %v, by crash point %v, all servers at once %d times; leaders moved %d times; resumed after a full stream %d times; %v more hit nothing; a stranger handed work back %d times",
+		seed, sum(g.hit), g.kills(), rounds, c.trials, time.Since(began).Seconds(), g.hit, g.signals, g.points, g.blackouts, g.moves, g.resumed, g.idle, c.handedBack())
 	if n := len(g.waits); n > 0 {
-		t.Logf("time to the first result after a frozen leader: median %.1f s, worst %.1f s; lost 0, doubled 0, wrong 0, hash equal, studies that needed a person 0", g.waits[n/2].Seconds(), g.waits[n-1].Seconds())
+		t.Logf("time to the first result after a frozen leader: median %.1f s, worst %.1f s; lost 0, doubled 0, wrong 0, hash equal, studies that needed a person 0 but for full streams", g.waits[n/2].Seconds(), g.waits[n-1].Seconds())
 	}
 }

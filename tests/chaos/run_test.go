@@ -11,6 +11,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -131,6 +132,7 @@ type watch struct {
 	mu       sync.Mutex // guards what follows
 	answered int        // batches
 	ended    bool       // the study has ended
+	paused   bool       // it waits for an operator, because a stream was full
 	archived bool       // and all its trials are on disk
 }
 
@@ -140,7 +142,15 @@ func (c *cluster) watch(run string) *watch {
 	w.stop = cancel
 	w.wg.Go(func() {
 		for m, err := range c.bus.Log().Follow(ctx, 0, events.RunFilter(study, run)) {
-			if _, _, kind, _ := events.ParseStudySubject(m.Subject); err == nil && isEnd(kind) {
+			if err != nil {
+				continue
+			}
+			switch _, _, kind, _ := events.ParseStudySubject(m.Subject); {
+			case kind == "resumed":
+				w.note(func() { w.paused = false })
+			case kind == "paused" && isFull(m.Data):
+				w.note(func() { w.paused = true })
+			case isEnd(kind):
 				w.note(func() { w.ended = true })
 			}
 		}
@@ -164,6 +174,20 @@ func (c *cluster) watch(run string) *watch {
 
 func isEnd(kind string) bool {
 	return slices.Contains([]string{"completed", "stopped", "cancelled", "failed", "paused"}, kind)
+}
+
+// isFull reports whether a run was paused because a stream is full: it goes on when an
+// operator has made room.
+func isFull(data []byte) bool {
+	_, e, err := events.Decode(data)
+	paused, ok := e.(events.StudyPaused)
+	return err == nil && ok && strings.Contains(paused.Reason, events.ErrFull.Error())
+}
+
+func (w *watch) isPaused() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.paused
 }
 
 func (w *watch) note(change func()) {
@@ -205,6 +229,8 @@ func (c *cluster) observe(run string) (moment, error) {
 		switch _, _, kind, _ := events.ParseStudySubject(e.Subject); {
 		case kind == "proposed":
 			m.proposed++
+		case kind == "resumed":
+			m.ended = false
 		case isEnd(kind):
 			m.ended = true
 		}

@@ -54,6 +54,7 @@ type storm struct {
 	idle    map[string]int // by role: hit nothing and do not count
 	stops   int            // of the archiver, with a commit
 	files   int            // most that a study was written in
+	resumed int            // pauses because of a full stream
 }
 
 func newStorm(c *cluster, seed uint64, want int) *storm {
@@ -116,6 +117,7 @@ func (s *storm) round() outcome {
 	defer s.watch.close()
 	next, hurry, last := s.rng.IntN(10), time.Duration(0), false
 	for {
+		s.resume()
 		answered, ended, archived := s.watch.state()
 		if ended && archived {
 			break
@@ -139,6 +141,23 @@ func (s *storm) round() outcome {
 	s.apollo(&answer, "study", "show", study, "--run", s.run)
 	s.files = max(s.files, len(files(s.t, s.dir, s.run)))
 	return read(s.t, s.dir, s.trials, answer)
+}
+
+// resume does what an operator does once a stream that was full has room again.
+func (s *storm) resume() {
+	s.t.Helper()
+	if !s.watch.isPaused() {
+		return
+	}
+	s.resumed++
+	for end := time.Now().Add(2 * startPatience); s.watch.isPaused(); s.between() {
+		if time.Now().After(end) {
+			s.t.Fatalf("run %s was paused because of a full stream, and cannot be resumed\n%s", s.run, s.tails())
+		}
+		var answer struct{} // an answer that is lost is no matter: the log says it
+		tryApollo(s.t, s.env(), &answer, "study", "resume", study, "--run", s.run)
+		s.wait(100 * time.Millisecond)
+	}
 }
 
 // wait returns when something has happened, or after hurry when that is not 0.
