@@ -181,7 +181,7 @@ func isEnd(kind string) bool {
 func isFull(data []byte) bool {
 	_, e, err := events.Decode(data)
 	paused, ok := e.(events.StudyPaused)
-	return err == nil && ok && strings.Contains(paused.Reason, events.ErrFull.Error())
+	return err == nil && ok && strings.Contains(paused.Reason, "is full")
 }
 
 func (w *watch) isPaused() bool {
