@@ -13,7 +13,7 @@ import (
 // cannot run for (the 16th stands for all further ones), one of outliers, and the
 // design of the largest expected improvement times the squared probability of
 // feasibility. Outliers, such as penalties, are no labels of the objective, and neither are
-// values that the process of the others does not explain (see unexplained).
+// a value of many designs that their neighbours contradict (see unexplained).
 //
 // References: D. R. Jones, M. Schonlau, W. J. Welch, Efficient Global
 // Optimization, J. Global Optim. 13, 1998; J. R. Gardner et al., Bayesian
@@ -290,10 +290,12 @@ func (g *gp) believerOf(b *batch, cache *fitted, learn lesson, n int) (*believer
 	return v, nil
 }
 
-// learnValues is the lesson of what was measured, is no outlier and is explained.
+// learnValues is the lesson of what was measured, is no outlier, and is not unexplained.
 func (g *gp) learnValues(n int) (func(i int) bool, func(rows []int) []float64) {
 	limit := g.outliersFrom(n)
-	keep := func(i int) bool { return g.records[i].measured && g.records[i].value < limit && !g.odd.has(i) }
+	keep := func(i int) bool {
+		return g.records[i].measured && g.records[i].value < limit && !g.odd.is(&g.records[i])
+	}
 	return keep, g.labelsBy(func(r *record) float64 { return r.value })
 }
 

@@ -138,7 +138,7 @@ func (p *gpModels) classifier() (feasibility, error) {
 		}
 		all = append(all, m)
 	}
-	if limit := p.outliersFrom(len(p.records)); !math.IsInf(limit, 1) || len(p.odd.rows) > 0 {
+	if limit := p.outliersFrom(len(p.records)); !math.IsInf(limit, 1) || p.odd.found {
 		m, err := p.outlierModel()
 		if err != nil {
 			return nil, fmt.Errorf("outliers: %w", err)
@@ -242,7 +242,7 @@ func (p *gpModels) outlierModel() (*surrogate.Feasibility, error) {
 		return p.wasMeasured, func(rows []int) []float64 {
 			good := make([]bool, len(rows))
 			for k, i := range rows {
-				good[k] = p.records[i].value < limit && !p.odd.has(i)
+				good[k] = p.records[i].value < limit && !p.odd.is(&p.records[i])
 			}
 			return surrogate.Verdicts(good, nil)
 		}
