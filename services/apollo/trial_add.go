@@ -156,10 +156,6 @@ func (a *app) printAdded(c *cobra.Command, s *session, view *client.StudyView, d
 	if err != nil {
 		return err
 	}
-	sp, err := view.Spec.Space()
-	if err != nil {
-		return err
-	}
 	value := struct {
 		Study string `json:"study"`
 		Run   string `json:"run"`
@@ -171,15 +167,15 @@ func (a *app) printAdded(c *cobra.Command, s *session, view *client.StudyView, d
 		trials[fmt.Sprint(l.trials[i].design)] = i
 	}
 	for _, d := range designs {
-		p, err := study.PointOf(view.Spec, sp, d.Design)
+		design, err := asTried(view.Spec, l.meaning, d.Design)
 		if err != nil {
 			return err
 		}
-		key := fmt.Sprint(events.Design(sp.Values(p)))
+		key := fmt.Sprint(design)
 		n, there := trials[key]
 		delete(trials, key) // a design that is asked for twice is one trial
 		switch {
-		case !there: // what means nothing was put to its first level
+		case !there:
 		case n < before:
 			value.Known = append(value.Known, n)
 		default:

@@ -360,6 +360,26 @@ func twoColumns(parameter string) error {
 	return fmt.Errorf("there are two columns for the parameter %s: leave one of them out", parameter)
 }
 
+// asTried is a design by names as the trials of a study have it: what means nothing in it
+// is at its first level.
+func asTried(spec *events.Spec, of *inspect.Meaning, named map[string]any) (events.Design, error) {
+	sp, err := spec.Space()
+	if err != nil {
+		return nil, err
+	}
+	p, err := study.PointOf(spec, sp, named)
+	if err != nil {
+		return nil, cli.Hinted(cli.ExitUsage, "", err)
+	}
+	idle := of.Inactive(sp.Values(p))
+	for i := range spec.Parameters {
+		if slices.Contains(idle, spec.Parameters[i].Name) {
+			p[i] = 0
+		}
+	}
+	return sp.Values(p), nil
+}
+
 // readDesigns reads designs to add.
 func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path, origin string) ([]events.AddedDesign, error) {
 	rows, err := a.readRows(c, spec, path)

@@ -10,7 +10,6 @@ import (
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/client"
-	"apollo/services/study"
 )
 
 // answers checks rows against the trials that wait. Those that say again what was
@@ -56,20 +55,16 @@ func (m *manual) trialOf(row *rowJSON) (*trial, error) {
 			return nil, cli.Hinted(cli.ExitNotFound, fmt.Sprintf("`apollo trial ask %s` shows what waits", m.view.Study),
 				fmt.Errorf("study %s has no trial %d: it has %d so far, from 0", m.view.Study, *n, len(trials)))
 		}
-		return &trials[*n], nil
+		return &trials[*n], m.sameDesign(&trials[*n], row.Design)
 	}
 	if len(row.Design) == 0 {
 		return nil, cli.Usagef("a row names its trial, or its design")
 	}
-	sp, err := m.view.Spec.Space()
+	design, err := asTried(m.view.Spec, m.ledger.meaning, row.Design)
 	if err != nil {
 		return nil, err
 	}
-	p, err := study.PointOf(m.view.Spec, sp, row.Design)
-	if err != nil {
-		return nil, cli.Hinted(cli.ExitUsage, "", err)
-	}
-	want := fmt.Sprint(events.Design(sp.Values(p)))
+	want := fmt.Sprint(design)
 	for i := len(trials) - 1; i >= 0; i-- {
 		if fmt.Sprint(trials[i].design) == want {
 			return &trials[i], nil
@@ -77,6 +72,31 @@ func (m *manual) trialOf(row *rowJSON) (*trial, error) {
 	}
 	return nil, cli.Hinted(cli.ExitNotFound, fmt.Sprintf("`apollo trial add %s` adds designs of your own", m.view.Study),
 		fmt.Errorf("study %s has not asked for %v", m.view.Study, row.Design))
+}
+
+// sameDesign refuses a row that names a trial beside parameters of another design.
+func (m *manual) sameDesign(t *trial, named map[string]any) error {
+	whole := map[string]any{}
+	for i, p := range m.view.Spec.Parameters {
+		switch v, there := named[p.Name]; {
+		case there && v != nil:
+			whole[p.Name] = v
+		case len(p.Labels) > 0:
+			whole[p.Name] = t.design[i].Label
+		default:
+			whole[p.Name] = t.design[i].Num
+		}
+	}
+	design, err := asTried(m.view.Spec, m.ledger.meaning, whole)
+	if err != nil {
+		return err
+	}
+	for i, p := range m.view.Spec.Parameters {
+		if design[i] != t.design[i] {
+			return cli.Usagef("trial %d is another design: its %s is %v, and not %v", t.number, p.Name, t.design[i], design[i])
+		}
+	}
+	return nil
 }
 
 // answer is what a row says of its trial.
