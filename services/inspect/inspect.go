@@ -94,8 +94,11 @@ func (s *Subject) Measure(p report.Point) (r report.Design, err error) {
 		return report.Design{}, err
 	}
 	r.Feasible, r.Reason = why == nil, report.ReasonOf(why)
+	measured := len(r.Metrics)
 	s.compute(&r)
-	r.Metrics = slices.DeleteFunc(r.Metrics, func(m report.Metric) bool { return singleNetwork(m.Name) })
+	// Computed metrics may have such names too: latency.worst.
+	kept := slices.DeleteFunc(r.Metrics[:measured:measured], func(m report.Metric) bool { return singleNetwork(m.Name) })
+	r.Metrics = slices.Concat(kept, r.Metrics[measured:])
 	return r, nil
 }
 

@@ -15,7 +15,7 @@ func parsed(t *testing.T) *events.Spec {
 	t.Helper()
 	const text = `{"apiVersion": "apollo/v1", "kind": "Study", "metadata": {"name": "demo"}, "spec": {
 		"space": {"template": "edge"}, "workload": {"networks": [{"name": "mobilenet_v2"}, {"name": "squeezenet"}]},
-		"objectives": [{"metric": "latency.mobilenet_v2", "goal": "minimize"}, {"metric": "fps", "goal": "maximize"}], "constraints": [{"metric": "area", "max": "6.8 mm2"}],
+		"objectives": [{"metric": "latency.mobilenet_v2", "goal": "minimize"}, {"metric": "fps", "goal": "maximize"}], "constraints": [{"metric": "area", "max": "6.8 mm2"}, {"metric": "latency.worst", "max": "300 % of baseline"}],
 		"algorithm": {"name": "random"}, "budget": {"trials": 10}}}`
 	doc, err := studyfile.Parse("demo", []byte(text), Builtins().Study(), studyfile.Options{})
 	if err != nil {
