@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ import (
 // deniedBus has one queue, which nobody needs, and allows nothing until it is told to.
 type deniedBus struct {
 	events.Bus
-	allowed bool
+	allowed atomic.Bool
 	removed []string
 }
 
@@ -30,7 +31,7 @@ func (emptyLog) Read(context.Context, uint64, ...string) iter.Seq2[events.Messag
 }
 
 func (b *deniedBus) Evaluators(context.Context) ([]string, error) {
-	if !b.allowed {
+	if !b.allowed.Load() {
 		return nil, fmt.Errorf("list: %w", events.ErrDenied)
 	}
 	return []string{"edge"}, nil
@@ -53,7 +54,7 @@ func TestSpareQueuesGoOnceAllowed(t *testing.T) {
 		p := &Proposer{Bus: bus, Logger: slog.New(slog.NewTextHandler(said, nil))}
 		ctx, cancel := context.WithTimeout(t.Context(), 5*spareFor)
 		defer cancel()
-		time.AfterFunc(2*spareFor+time.Second, func() { bus.allowed = true })
+		time.AfterFunc(2*spareFor+time.Second, func() { bus.allowed.Store(true) })
 		p.watchQueues(ctx)
 		if n := strings.Count(said.String(), "queues that nobody needs stay"); n != 1 || !slices.Contains(bus.removed, "edge") {
 			t.Errorf("it says %d times that it may not, and removed %v; want once, and edge:\n%s", n, bus.removed, said)
