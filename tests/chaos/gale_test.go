@@ -148,11 +148,12 @@ func (g *gale) fill() {
 	info := stream.CachedInfo()
 	tight := info.Config
 	tight.MaxBytes = max(1, int64(info.State.Bytes))
-	if _, err := g.js.UpdateStream(ctx, tight); err != nil {
-		return
-	}
 	f := freeze{who: full, from: time.Now()}
-	g.pass(shortFreeze)
+	// A lost answer does not say that the limit stays as it was: it is given back in any case.
+	_, lost := g.js.UpdateStream(ctx, tight)
+	if lost == nil {
+		g.pass(shortFreeze)
+	}
 	for {
 		_, err := g.js.UpdateStream(ctx, info.Config)
 		if err == nil {
@@ -161,6 +162,9 @@ func (g *gale) fill() {
 		if ctx.Err() != nil {
 			g.t.Fatalf("give %s its room again: %v", name, err)
 		}
+	}
+	if lost != nil {
+		return // perhaps it was full for a moment: that counts for nothing
 	}
 	f.to = time.Now()
 	g.frozen = append(g.frozen, f)
