@@ -22,6 +22,8 @@ const (
 	// shortFreeze is beyond the first two attempts of an operation (2 and 5 s),
 	// and most elections.
 	shortFreeze = 6 * time.Second
+	// attempt bounds one question to the servers, whose answer an election may lose.
+	attempt = 5 * time.Second
 	// two is the freeze of two servers of three: nobody can store anything.
 	two = "two servers"
 	// full is a stream that has no room for a while: nothing more can be stored in it.
@@ -138,10 +140,10 @@ func (g *gale) freeze() {
 // meanwhile makes room: it gives the stream its limit again.
 func (g *gale) fill() {
 	g.t.Helper()
-	ctx, cancel := context.WithTimeout(g.t.Context(), startPatience)
-	defer cancel()
 	name := []string{"APOLLO_RESULT", "APOLLO_WORK", "APOLLO_LOG"}[g.rng.IntN(3)]
+	ctx, cancel := context.WithTimeout(g.t.Context(), attempt)
 	stream, err := g.js.Stream(ctx, name)
+	cancel()
 	if err != nil {
 		return // it elects: another time
 	}
@@ -150,16 +152,16 @@ func (g *gale) fill() {
 	tight.MaxBytes = max(1, int64(info.State.Bytes))
 	f := freeze{who: full, from: time.Now()}
 	// A lost answer does not say that the limit stays as it was: it is given back in any case.
-	_, lost := g.js.UpdateStream(ctx, tight)
+	lost := g.update(tight)
 	if lost == nil {
 		g.pass(shortFreeze)
 	}
-	for {
-		_, err := g.js.UpdateStream(ctx, info.Config)
+	for end := time.Now().Add(2 * startPatience); ; {
+		err := g.update(info.Config)
 		if err == nil {
 			break
 		}
-		if ctx.Err() != nil {
+		if time.Now().After(end) {
 			g.t.Fatalf("give %s its room again: %v", name, err)
 		}
 	}
@@ -168,6 +170,14 @@ func (g *gale) fill() {
 	}
 	f.to = time.Now()
 	g.frozen = append(g.frozen, f)
+}
+
+// update tells the servers once what a stream is to be like.
+func (g *gale) update(conf jetstream.StreamConfig) error {
+	ctx, cancel := context.WithTimeout(g.t.Context(), attempt)
+	defer cancel()
+	_, err := g.js.UpdateStream(ctx, conf)
+	return err
 }
 
 // pass lets time go by, and starts what ends meanwhile.
