@@ -23,6 +23,8 @@ HARM_SEEDS ?= 20
 # A seed takes half a minute of CPU time.
 DEFAULT_SEEDS ?= 20
 DEFAULT = --algorithms default --first-seed 101 --seeds $(DEFAULT_SEEDS) --data apollo-default --markdown docs/results.md
+PRIOR_SEEDS ?= 20
+PRIOR_FIRST ?= 1
 HOURS      ?= 3
 # What make upgrade upgrades from.
 FROM       ?= HEAD~100
@@ -119,6 +121,9 @@ peers: build ## install other optimizers into .peers and check their adapters; s
 
 results-peers: build ## compare with what `make peers` installed for HOURS (3) of CPU time, and write docs/results-peers.md
 	HOURS=$(HOURS) examples/peers/results.sh
+
+prior: ## compare searches with a prior and without, PRIOR_SEEDS (20) seeds from PRIOR_FIRST (1) on: the tables of docs/transfer.md#a-prior; a seed takes 2 s of CPU time
+	APOLLO_PRIOR=$(PRIOR_SEEDS) APOLLO_PRIOR_FIRST=$(PRIOR_FIRST) $(GO) test -count=1 -timeout 60m -run '^TestPriorExperiments$$' ./optimizer/transfer
 
 results-naas: ## compare sizes, mapping and connectivity under the caps of five chips for HOURS (3) of CPU time, and write docs/results-naas.md
 	$(GO) build -o bin/naas ./lab/naas

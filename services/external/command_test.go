@@ -1,6 +1,7 @@
 package external_test
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -24,23 +25,46 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "windows.sh"), []byte("#!/bin/sh\r\nexit 0\r\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
+	for name, text := range map[string]string{
+		"shebang.py": "#!/usr/bin/pyton3\n", "env.py": "#!/usr/bin/env pyton3\n", "bare.py": "import sys\n", "marked.sh": "\ufeff#!/bin/sh\n",
+		"options.sh": "#!/usr/bin/env -S sh -u\n", "binary": "\x7fELF", "only-here": "#!/bin/sh\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	const good = ""
 	for command, want := range map[string]string{
 		"sh gone.sh":           "the script gone.sh is not there: there is no file " + filepath.Join(dir, "gone.sh"),
 		"/bin/sh gone.sh x":    "the script gone.sh is not there",
-		"/bin/sh -u gone.sh x": "the program ends before it reads a question",
+		"/bin/sh -u gone.sh x": "the script gone.sh is not there",
 		// The value of an option is no script.
 		"bash --init-file gone.sh here.sh": good,
 		"bash -o posix here.sh":            good,
 		"sh here.sh gone.sh":               good, // an argument of the script
 		// What is no argument of an interpreter is started, and says itself what it lacks.
-		"sh -c './gone.sh'":               "the program ends before it reads a question (exit status 127)",
-		"env sh gone.sh":                  "the program ends before it reads a question (exit status",
-		"./gone":                          "the program ./gone is not there: there is no file " + filepath.Join(dir, "gone"),
-		"./here.sh":                       "the program ./here.sh cannot be executed",
-		"./windows.sh":                    `names an interpreter with a carriage return, "#!/bin/sh\r": save the file with Unix line ends`,
-		"sh here.sh | tee log":            "the word | is for a shell",
-		"sh -c 'echo broken >&2; exit 3'": "the program ends before it reads a question (exit status 3); stderr: broken",
+		"sh -c './gone.sh'":                 "the program ends before it reads a question (exit status 127)",
+		"env sh gone.sh":                    "the script gone.sh is not there",
+		"env -u A B=1 nice -n 5 sh gone.sh": "the script gone.sh is not there",
+		"timeout -k 5 100 sh -eu gone.sh":   "the script gone.sh is not there",
+		"taskset -c 0 ./gone":               "the program ./gone is not there",
+		"env PATH=/elsewhere ./gone":        "the program ./gone is not there",
+		"B=1 sh here.sh":                    "the word B=1 sets a variable for a shell, and the command is run without one: write env before it",
+		"./folder":                          "the program ./folder is a folder",
+		"./shebang.py":                      "names an interpreter that is not there: /usr/bin/pyton3",
+		"./env.py":                          "names an interpreter that is not on the PATH: pyton3",
+		"./bare.py":                         "names no interpreter: begin it with #!",
+		"./marked.sh":                       "names no interpreter: begin it with #!",
+		"only-here":                         "is not looked for: write ./only-here",
+		"sh ~/gone.sh":                      "~ and $ mean nothing without a shell: write the whole path",
+		"./gone":                            "the program ./gone is not there: there is no file " + filepath.Join(dir, "gone"),
+		"./here.sh":                         "the program ./here.sh cannot be executed",
+		"./windows.sh":                      `names an interpreter with a carriage return, "#!/bin/sh\r": save the file with Unix line ends`,
+		"sh here.sh | tee log":              "the word | is for a shell",
+		"sh -c 'echo broken >&2; exit 3'":   "the program ends before it reads a question (exit status 3); stderr: broken",
 		"sh -c 'read -r l; echo \"no $l\" >&2; exit 3'": good, // it reads, and may answer another question
 		"sh -c 'read -r l; echo no >&2; exit 3'":        good, // with the same words for every question that it cannot answer
 		"no-such-program-at-all":                        "there is no program no-such-program-at-all on the PATH",
@@ -64,6 +88,62 @@ func TestCommandsWithoutTheirFiles(t *testing.T) {
 			}
 		case want == good || !strings.Contains(err.Error(), want):
 			t.Errorf("%s: %v, want %q", command, err, want)
+		}
+	}
+}
+
+// What is wrong for sure is told from what may work, without a look at anything but
+// files. python3, uv and docker need not be there.
+func TestWhatIsCertainOfACommand(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"python3", "uv", "conda", "docker", "pypy3.10", "sim"} {
+		write(t, filepath.Join(dir, name), "#!/bin/sh\n")
+	}
+	t.Setenv("PATH", dir)
+	write(t, filepath.Join(dir, "here.py"), "")
+	const good = ""
+	for command, want := range map[string]string{
+		"python3 -u gone.py":                                "gone.py",
+		"python3 -uO -W ignore -Xdev gone.py":               "gone.py",
+		"python3 -uWignore gone.py":                         "gone.py",
+		"pypy3.10 gone.py":                                  "gone.py",
+		"uv run gone.py":                                    "gone.py",
+		"uv run python gone.py":                             "gone.py",
+		"conda run -n e --no-capture-output python gone.py": "gone.py",
+		"uv run -- gone.py":                                 "gone.py",
+		"uv run here.py gone.py":                            good,
+		"uv run only-in-its-environment":                    good,
+		"uv run --directory elsewhere gone.py":              good,
+		"uv sync gone.py":                                   good,
+		"python3 -m module gone.py":                         good,
+		"python3 -c pass gone.py":                           good,
+		"python3 -u -m gone.py":                             good,
+		"python3 --check-hash-based-pycs gone.py x":         good,
+		"python3 -Z gone.py":                                good,
+		"python3 -W gone.py":                                good,
+		"python3 -":                                         good,
+		"sim gone.py":                                       good,
+		"sim -i gone.py":                                    good,
+		"docker run image":                                  "run",
+		"docker container run --rm image python3 gone.py":   "run",
+		"docker exec name sim":                              "exec",
+		"docker run -i image":                               good,
+		"docker run --rm -ti image":                         good,
+		"docker run --interactive=true image":               good,
+		"docker run -a stdin -a stdout image":               good,
+		"docker compose run service":                        good,
+		"docker run --rm image sim -i":                      good, // seen as the container's: rather nothing than a false word
+	} {
+		argv, err := external.Split(command)
+		if err != nil {
+			t.Fatal(err)
+		}
+		word := good
+		if of, ok := errors.AsType[*external.WordError](external.Findable(argv, dir)); ok {
+			word = of.Word
+		}
+		if word != want {
+			t.Errorf("%s: wrong is %q, want %q", command, word, want)
 		}
 	}
 }

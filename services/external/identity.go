@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -83,69 +81,6 @@ func (c *Contents) identify(ctx context.Context, argv []string, dir string) (*ev
 		p.Files = append(p.Files, events.ProgramFile{Arg: i, SHA256: digest})
 	}
 	return p.WithoutSecrets(), nil
-}
-
-// interpreters end the names of the scripts that they run so. Versions may follow
-// their names: python3.12.
-var interpreters = map[string][]string{
-	"python": {".py"}, "pypy": {".py"}, "bash": {".sh", ".bash"}, "sh": {".sh"}, "zsh": {".sh", ".zsh"}, "node": {".js", ".mjs", ".cjs"},
-	"perl": {".pl"}, "ruby": {".rb"}, "julia": {".jl"}, "Rscript": {".R", ".r"}, "lua": {".lua"},
-}
-
-// shellWords alone are never arguments: a program would get them, and leave them out
-// in silence.
-var shellWords = []string{"|", "||", "&", "&&", ">", ">>", "<", "2>", "2>&1", "&>"}
-
-// Findable says which file of a command is not there where it is certain that it is
-// needed: the executable, and the script of an interpreter. An interpreter without its
-// script ends at once, as often as it is started.
-func Findable(argv []string, dir string) error {
-	base, err := filepath.Abs(dir)
-	if err != nil {
-		return err
-	}
-	argv = inSlot(argv, "0")
-	if i := slices.IndexFunc(argv, func(word string) bool { return slices.Contains(shellWords, word) }); i >= 0 {
-		return fmt.Errorf("the word %s is for a shell, and the command is run without one: write sh -c '…' around it", argv[i])
-	}
-	in := func(name string) string {
-		if filepath.IsAbs(name) {
-			return name
-		}
-		return filepath.Join(base, name)
-	}
-	if !strings.ContainsRune(argv[0], filepath.Separator) {
-		if _, err := exec.LookPath(argv[0]); errors.Is(err, exec.ErrNotFound) {
-			return fmt.Errorf("there is no program %s on the PATH", argv[0])
-		}
-	} else if info, err := os.Stat(in(argv[0])); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the program %s is not there: there is no file %s", argv[0], in(argv[0]))
-	} else if err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 == 0 {
-		return fmt.Errorf("the program %s cannot be executed: write its interpreter before it, or chmod +x %s", argv[0], in(argv[0]))
-	} else if line := firstLine(in(argv[0])); strings.HasPrefix(line, "#!") && strings.HasSuffix(line, "\r") {
-		return fmt.Errorf("the first line of the program %s names an interpreter with a carriage return, %q: save the file with Unix line ends", argv[0], line)
-	}
-	endings := interpreters[strings.TrimRight(filepath.Base(argv[0]), ".0123456789")]
-	if len(argv) == 1 || strings.HasPrefix(argv[1], "-") || !slices.Contains(endings, filepath.Ext(argv[1])) {
-		return nil // behind options, a word may be the value of one
-	}
-	if _, err := os.Stat(in(argv[1])); errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("the script %s is not there: there is no file %s", argv[1], in(argv[1]))
-	}
-	return nil
-}
-
-// firstLine returns the beginning of a file up to its first line end; "" where it cannot be read.
-func firstLine(path string) string {
-	f, err := os.Open(path)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = f.Close() }()
-	head := make([]byte, 256) // Linux reads as much of it
-	n, _ := io.ReadFull(f, head)
-	line, _, _ := strings.Cut(string(head[:n]), "\n")
-	return line
 }
 
 // found returns where a program is found by its name, or "".

@@ -93,7 +93,7 @@ func (b *builder) describe() {
 	}
 	d, err := b.opts.Describe(exec.text)
 	if err != nil {
-		b.addMistake(exec, codeMissing, "Write space.parameters and evaluator.metrics into the study, or let the program describe itself.",
+		b.addMistakeAt(wordOf(exec, err), exec.pointer, codeMissing, "Write space.parameters and evaluator.metrics into the study, or let the program describe itself.",
 			"the study leaves its parameters or metrics to the program, which does not say them: %s", err)
 		return
 	}

@@ -209,7 +209,7 @@ func (b *builder) findable(exec *node) {
 		return
 	}
 	if err := b.opts.Missing(b.program.Exec); err != nil {
-		b.addMistake(exec, codeUnknownName, startedIn, "the evaluator's program cannot be started: %s", err)
+		b.addMistakeAt(wordOf(exec, err), exec.pointer, codeUnknownName, startedIn, "the evaluator's program cannot be started: %s", err)
 	}
 }
 

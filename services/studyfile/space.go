@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"apollo/events"
 	"apollo/optimizer/space"
@@ -178,14 +179,37 @@ func (b *builder) expression(n *node, rule events.Rule) {
 // mistakeWithin reports a mistake at a column of an expression, from 1; 0 is
 // all of it.
 func (b *builder) mistakeWithin(n *node, column int, message string) {
-	// Only text that stands in the document as it is has the expression's
-	// columns; the quote in front takes one.
+	b.addMistakeAt(within(n, column, 1), n.pointer, codeExpression, "", "%s", message)
+}
+
+// within is the place of width characters of a text from a column on, from 1; 0 is all
+// of it.
+func within(n *node, column, width int) place {
+	// Only text that stands in the document as it is has the text's columns; the
+	// quote in front takes one.
 	at, quoted := n.place, n.place.width-len([]rune(n.text))
 	if column > 0 && (quoted == 0 || quoted == 2) {
 		at.column += column - 1 + quoted/2
-		at.width = 1
+		at.width = width
 	}
-	b.addMistakeAt(at, n.pointer, codeExpression, "", "%s", message)
+	return at
+}
+
+// wordOf is the place of the word of a command that an error is of; all of the command
+// where it does not say, or the word does not stand there between spaces.
+func wordOf(n *node, err error) place {
+	of, ok := errors.AsType[interface {
+		error
+		Wrong() string
+	}](err)
+	if !ok {
+		return n.place
+	}
+	before, _, found := strings.Cut(" "+n.text+" ", " "+of.Wrong()+" ")
+	if !found {
+		return n.place
+	}
+	return within(n, 1+utf8.RuneCountInString(before), utf8.RuneCountInString(of.Wrong()))
 }
 
 // conditions reads `when` of own parameters. Each is compiled by itself, so that
