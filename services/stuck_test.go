@@ -434,3 +434,43 @@ func TestAProposerOfOneStudyDrivesNoOther(t *testing.T) {
 		}
 	})
 }
+
+// What was measured is not measured again because it could not be stored for a while, and
+// the study goes on within seconds of the room.
+func TestAnAnswerIsKeptUntilItIsStored(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{events.ErrFull, events.ErrUnreachable} {
+		t.Run(cause.Error(), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				s := newSim(t, 1, membus.Faults{}, 0)
+				defer s.close()
+				var refused atomic.Bool
+				var evaluations atomic.Int64
+				s.start("proposer", func(b events.Bus) service {
+					return &proposer.Proposer{Bus: b, Catalog: toyCatalog(toy{}), Logger: silently}
+				})
+				s.start("worker", func(b events.Bus) service {
+					f := faulty{Bus: b, recording: func() error {
+						if refused.Load() {
+							return cause
+						}
+						return nil
+					}}
+					return &worker.Evaluator{Bus: f, Name: "toy", Slots: 4, Worker: "host/1", Logger: silently, Catalog: toyCatalog(toy{evaluations: func(int) { evaluations.Add(1) }})}
+				})
+				refused.Store(true)
+				s.submit("sim", "x1", toyStudy("sim", 40, ""))
+				time.Sleep(10 * time.Minute)
+				refused.Store(false)
+				time.Sleep(30 * time.Second)
+				if view := s.wait("sim"); view.State != study.Completed {
+					t.Fatalf("%s (%s) 30 s after answers are stored again, want completed", view.State, view.Reason)
+				}
+				if n := evaluations.Load(); n != 40 {
+					t.Errorf("%d evaluations of 40 designs", n)
+				}
+			})
+		})
+	}
+}

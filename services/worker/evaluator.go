@@ -197,10 +197,8 @@ func (e *Evaluator) poison(next message.HandlerFunc) message.HandlerFunc {
 			case err == nil:
 				e.away.Over(e.Logger.Info, "the bus can be reached again")
 				e.full.Over(e.Logger.Info, "the stream has room again")
-			case errors.Is(err, events.ErrFull):
-				e.full.Failed(e.Logger.Error, "the stream is full: the study waits", "subject", msg.Metadata.Get(events.MetaSubject), "error", err, "hint", messages.FullHint)
-			case errors.Is(err, events.ErrUnreachable):
-				e.away.Failed(e.Logger.Warn, "the bus cannot be reached: the work item will be tried again", "subject", msg.Metadata.Get(events.MetaSubject), "error", err)
+			case canBeStoredLater(err):
+				e.tellOutage(msg, err)
 			case !errors.Is(err, context.Canceled):
 				e.Logger.Warn("work item will be tried again", "subject", msg.Metadata.Get(events.MetaSubject), "error", err)
 			}
@@ -291,14 +289,7 @@ func (e *Evaluator) measure(ctx context.Context, msg *message.Message, work *eve
 	if err := e.at("result.before"); err != nil {
 		return nil, err
 	}
-	stored := e.storing.begin(events.PresentItem{Study: work.Study, Run: work.Run, Batch: work.Batch}, time.Now())
-	err = messages.RecordResult(ctx, e.Bus, e.Logger, "evaluator/"+e.Name, span.Header(), result)
-	if errors.Is(err, events.ErrTooLarge) || errors.Is(err, messages.ErrNoEvent) {
-		err = fmt.Errorf("%w: %w", errPoison, err) // nor will it fit the next time
-	}
-	now := time.Now()
-	stored(err, now, comesAgainBy(msg, now))
-	return result, err
+	return result, e.record(ctx, msg, work, span.Header(), result)
 }
 
 func (e *Evaluator) at(point string) error {
