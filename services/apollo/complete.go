@@ -17,15 +17,21 @@ import (
 	"apollo/events/unit"
 	"apollo/services/cli"
 	"apollo/services/client"
+	"apollo/services/inspect"
+	"apollo/services/studyfile"
 )
 
 // alternatives are the words of a flag's usage that it takes: a|b|c.
 var alternatives = regexp.MustCompile(`[a-z-]+(?:\|[a-z-]+)+`)
 
+// completeWithin is how long a completion may read: somebody waits for a key.
+const completeWithin = 2 * time.Second
+
 // runsToComplete are all runs; none where nothing can be read, because a completion has
 // nowhere to say why.
 func (a *app) runsToComplete(c *cobra.Command) []*client.StudyView {
-	ctx := c.Context()
+	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
+	defer cancel()
 	if a.settlePlace(c) != nil {
 		return nil
 	}
@@ -126,7 +132,8 @@ func (a *app) completeTrials(c *cobra.Command, name, prefix string, waiting bool
 	if a.settlePlace(c) != nil {
 		return nil
 	}
-	ctx := c.Context()
+	ctx, cancel := context.WithTimeout(c.Context(), completeWithin)
+	defer cancel()
 	s, err := a.open(ctx, c, forReading)
 	if err != nil {
 		return nil
@@ -213,13 +220,18 @@ func suffixed(words []string, end string) []string {
 	return words
 }
 
-// completeLimited lists the metrics whose limit a sweep of a study's file may move.
+// completeLimited lists the metrics whose limit a sweep of a study's file may move. It
+// starts no program and asks nobody, reads no standard input, and says nothing of mistakes.
 func (a *app) completeLimited(_ *cobra.Command, args []string, _ string) (all []string, _ cobra.ShellCompDirective) {
 	const how = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
-	if len(args) == 0 {
+	if len(args) == 0 || args[0] == "-" {
 		return nil, how
 	}
-	doc, err := a.readStudy(args[0], nil)
+	src, dir, err := a.readSource(args[0])
+	if err != nil {
+		return nil, how
+	}
+	doc, err := studyfile.Parse(args[0], src, inspect.Builtins().Study(), studyfile.Options{Dir: dir, ReadFile: readNamedFile})
 	if err != nil {
 		return nil, how
 	}

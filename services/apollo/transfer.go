@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -58,11 +60,22 @@ proposer asks the bus.`,
 			if out.Candidates == nil {
 				out.Candidates = []transfer.Candidate{}
 			}
-			return a.Print(cli.Answer{Value: out, Text: out.text})
+			if err := a.Print(cli.Answer{Value: out, Text: out.text}); err != nil {
+				return err
+			}
+			return out.failure()
 		},
 	}
 	setFlag(c, &sets)
 	return c
+}
+
+// failure is the error of a study whose sources are all refused.
+func (o *candidatesJSON) failure() error {
+	if len(o.Candidates) == 0 || slices.ContainsFunc(o.Candidates, func(c transfer.Candidate) bool { return c.Refused == "" }) {
+		return nil
+	}
+	return cli.Hinted(cli.ExitRejected, "each says why above", errors.New("every source is refused: the study would learn nothing"))
 }
 
 func methodName(spec *events.Spec) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"apollo/events"
 	"apollo/services/cli"
 	"apollo/services/client"
+	"apollo/services/inspect"
 	"apollo/services/study"
 )
 
@@ -36,7 +38,7 @@ values for the metrics were measured elsewhere; rows that failed are left out.`,
 			if (from == "") == (len(args) == 1) {
 				return cli.Usagef("say one design as parameter=value, or a file of designs with --from")
 			}
-			if err := early(c, from); err != nil {
+			if err := cmp.Or(emptyCode(c), early(c, from)); err != nil {
 				return err
 			}
 			read := func(spec *events.Spec) ([]events.AddedDesign, error) {
@@ -60,15 +62,21 @@ values for the metrics were measured elsewhere; rows that failed are left out.`,
 // oneDesign reads a design from the command line.
 func oneDesign(spec *events.Spec, sets, measured []string, infeasible, origin string) (d events.AddedDesign, err error) {
 	d.Origin = origin
-	if d.Design, err = namedDesign(spec, sets); err != nil {
+	row := rowJSON{}
+	if row.Design, err = namedDesign(spec, sets); err != nil {
 		return d, err
 	}
+	_ = row.fill(inspect.MeaningOf(spec), spec, true) // CheckAdded says what is missing
+	d.Design = row.Design
 	d.Metrics, err = metricsOf(spec, measured)
 	switch {
 	case err != nil:
 		return d, err
 	case infeasible != "":
 		d.Outcome, d.Reason = events.OutcomeInfeasible, &events.Reason{Code: infeasible}
+		if err = checkReason(d.Reason); err != nil {
+			return d, err
+		}
 	case len(measured) > 0:
 		d.Outcome = events.OutcomeMeasured
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -120,7 +121,7 @@ counts; the same again does no harm.`,
 			if from != "" && infeasible+failed+message != "" {
 				return cli.Usagef("--infeasible, --failed and --message are about one trial; a file has outcome and reason")
 			}
-			if err := early(c, from); err != nil {
+			if err := cmp.Or(emptyCode(c), early(c, from)); err != nil {
 				return err
 			}
 			read := func(m *manual) ([]rowJSON, error) {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -190,22 +191,80 @@ func parseRows(spec *events.Spec, data []byte) ([]rowJSON, error) {
 		return nil, errors.New("the file is UTF-16: save it as UTF-8")
 	case !utf8.Valid(data):
 		return nil, errors.New("the file is not UTF-8: save it as UTF-8")
-	case bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")):
-		return jsonRows(bytes.NewReader(data))
+	case bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")), bytes.HasPrefix(bytes.TrimSpace(data), []byte("[")):
+		return jsonRows(data)
 	}
 	return csvRows(spec, bytes.NewReader(data))
 }
 
-func jsonRows(in io.Reader) (rows []rowJSON, err error) {
-	for d := json.NewDecoder(in); ; {
-		var row rowJSON
-		if err := d.Decode(&row); errors.Is(err, io.EOF) {
+// jsonRows reads objects one after the other, or a list of them.
+func jsonRows(data []byte) (rows []rowJSON, err error) {
+	d := json.NewDecoder(bytes.NewReader(data))
+	list := bytes.HasPrefix(bytes.TrimSpace(data), []byte("["))
+	if list {
+		_, _ = d.Token() // it is the bracket
+	}
+	for !list || d.More() {
+		var row struct {
+			rowJSON
+			Metrics map[string]*float64 `json:"metrics"`
+		}
+		if err := d.Decode(&row); errors.Is(err, io.EOF) && !list {
 			return rows, nil
 		} else if err != nil {
-			return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
+			return nil, fmt.Errorf("row %d: %w", len(rows)+1, jsonMistake(err, data))
 		}
-		rows = append(rows, row)
+		row.rowJSON.Metrics = map[string]float64{}
+		for name, v := range row.Metrics {
+			if v != nil { // null is no value, and not 0
+				row.rowJSON.Metrics[name] = *v
+			}
+		}
+		rows = append(rows, row.rowJSON)
 	}
+	return rows, nil
+}
+
+// rowForms are what the fields of a row hold.
+var rowForms = map[string]string{
+	"": `an object, {"trial": 3, "metrics": {"cost": 2}}`, "trial": "a whole number", "outcome": "a text", "origin": "a text", "design": `an object, {"rows": 8}`,
+	"metrics": `numbers by name, {"cost": 2}`, "reason": `an object, {"code": "too_hot"}`, "reason.need": "a number", "reason.have": "a number",
+}
+
+// jsonMistake says what is wrong with a row in the words of who wrote it.
+func jsonMistake(err error, data []byte) error {
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		field := strings.ToLower(strings.TrimPrefix(wrong.Field, "rowJSON."))
+		want := cmp.Or(rowForms[field], "a text")
+		if field == "" {
+			return fmt.Errorf("it is JSON of another form, %s: want %s", article(wrong.Value), want)
+		}
+		return fmt.Errorf("%s: %s is there, want %s", field, article(wrong.Value), want)
+	}
+	if wrong, ok := errors.AsType[*json.SyntaxError](err); ok {
+		rest := data[max(0, min(int(wrong.Offset)-1, len(data))):]
+		for _, word := range []string{"NaN", "Infinity", "nan", "inf"} {
+			if bytes.HasPrefix(rest, []byte(word)) {
+				return fmt.Errorf("%s is no number of JSON: leave out what has no value, and say an outcome of infeasible or failed", word)
+			}
+		}
+	}
+	return err
+}
+
+// article puts one before what encoding/json calls a value: "string", "number 1.5".
+func article(value string) string {
+	switch {
+	case strings.HasPrefix(value, "number "):
+		return "the " + value
+	case value == "array", value == "object":
+		return "an " + value
+	case value == "bool":
+		return "true or false"
+	case value == "string":
+		return "a text"
+	}
+	return "a " + value
 }
 
 func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
@@ -238,7 +297,7 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 				return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
 			}
 		}
-		if err := row.fill(of, spec); err != nil {
+		if err := row.fill(of, spec, false); err != nil {
 			return nil, fmt.Errorf("row %d: %w", len(rows)+1, err)
 		}
 		rows = append(rows, row)
@@ -246,13 +305,13 @@ func csvRows(spec *events.Spec, in io.Reader) (rows []rowJSON, err error) {
 }
 
 // fill puts what has no value and means nothing in the design to its first level, at which
-// a study has it.
-func (row *rowJSON) fill(of *inspect.Meaning, spec *events.Spec) error {
+// a study has it: what is left empty, and with absent also what is not named.
+func (row *rowJSON) fill(of *inspect.Meaning, spec *events.Spec, absent bool) error {
 	var blank []string
 	for i := range spec.Parameters {
 		p := &spec.Parameters[i]
 		v, there := row.Design[p.Name]
-		if i == spec.FidelityColumn() || !there || v != nil {
+		if i == spec.FidelityColumn() || v != nil || !there && !absent {
 			continue // a fidelity that is left empty is the full one
 		}
 		blank = append(blank, p.Name)
@@ -267,8 +326,43 @@ func (row *rowJSON) fill(of *inspect.Meaning, spec *events.Spec) error {
 	}
 	idle := of.Inactive(inspect.DesignOf(spec, row.Design))
 	for _, name := range blank {
-		if !slices.Contains(idle, name) {
+		switch {
+		case slices.Contains(idle, name):
+		case absent:
+			delete(row.Design, name) // who reads the design says what is missing
+		default:
 			return noValue(name)
+		}
+	}
+	return nil
+}
+
+// checkReason refuses a code that a program's answer could not have either.
+func checkReason(r *events.Reason) error {
+	if r == nil || codeForm.MatchString(r.Code) {
+		return nil
+	}
+	if len(r.Code) > maxCode {
+		return cli.Usagef("the code of the reason has %d bytes, at most %d are allowed: write a short word there, and the rest into the message", len(r.Code), maxCode)
+	}
+	like := strings.Trim(notInCodes.ReplaceAllString(strings.ToLower(r.Code), "_"), "_")
+	return cli.Usagef("the code %q of the reason has other characters than a-z, 0-9, _ and -: write a word such as %s, and the rest into the message", r.Code, cmp.Or(like, "too_hot"))
+}
+
+// codeForm is that of the codes of programs and of the names of rules; maxCode is how long
+// one of a program may be.
+var (
+	codeForm   = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+	notInCodes = regexp.MustCompile(`[^a-z0-9]+`)
+)
+
+const maxCode = 64
+
+// emptyCode refuses --infeasible and --failed that say nothing.
+func emptyCode(c *cobra.Command) error {
+	for _, name := range []string{"infeasible", "failed"} {
+		if f := c.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			return cli.Usagef("--%s is empty: write the code of the reason, a word such as too_hot", name)
 		}
 	}
 	return nil
@@ -392,7 +486,11 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path, origin stri
 	}
 	var out []events.AddedDesign
 	left := 0
+	of := inspect.MeaningOf(spec)
 	for i, row := range rows {
+		if len(row.Design) > 0 {
+			_ = row.fill(of, spec, true) // CheckAdded says what is missing
+		}
 		d := events.AddedDesign{Design: row.Design, Metrics: row.measured(spec), Outcome: row.Outcome, Reason: row.Reason, Origin: origin}
 		switch {
 		case row.Outcome == events.OutcomeFailed || row.Outcome == events.OutcomeStopped || row.Outcome == "running" || row.Outcome == "voided":
@@ -403,7 +501,7 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path, origin stri
 		case row.Outcome != events.OutcomeInfeasible:
 			d.Reason = nil
 		}
-		if err := study.CheckAdded(spec, sp, &d); err != nil {
+		if err := cmp.Or(study.CheckAdded(spec, sp, &d), checkReason(d.Reason)); err != nil {
 			return nil, cli.Usagef("read %s: row %d: %v", path, i+1, err)
 		}
 		out = append(out, d)

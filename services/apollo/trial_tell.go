@@ -60,6 +60,7 @@ func (m *manual) trialOf(row *rowJSON) (*trial, error) {
 	if len(row.Design) == 0 {
 		return nil, cli.Usagef("a row names its trial, or its design")
 	}
+	_ = row.fill(m.ledger.meaning, m.view.Spec, true) // asTried says what is missing
 	design, err := asTried(m.view.Spec, m.ledger.meaning, row.Design)
 	if err != nil {
 		return nil, err
@@ -110,6 +111,9 @@ func (m *manual) answer(t *trial, row *rowJSON) (r events.TrialResult, err error
 		r.Reason = &events.Reason{Code: r.Outcome}
 		if row.Reason != nil {
 			r.Reason = row.Reason
+		}
+		if err := checkReason(r.Reason); err != nil {
+			return r, err
 		}
 	default:
 		return r, cli.Usagef("the outcome %q of trial %d is unknown: want measured, infeasible or failed", events.Cut(r.Outcome, events.MaxCodeBytes), t.number)
