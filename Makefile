@@ -43,7 +43,7 @@ MAX_BINARY := 56000000
 AXE := 4.14.1
 AXE_SUM := 29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c
 
-.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-trouble results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster machines many faults logins upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
+.PHONY: help build cross test race lint fmt generate verify fuzz bench scale-out paper long peers results-default results-peers prior results-trouble results-naas results-joint explore explore-logs enumerate validate validate-peers sim printed chaos chaos-cluster machines many long-study faults logins upgrade wheel simulators python interop charts axe browser pictures browser-long up image dist dist-check kubernetes cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -172,6 +172,9 @@ machines: ## two workers as on two machines: a program that crashes and hangs me
 
 many: ## run STUDIES (1000) small studies at once, and say what memory and CPU time each role took
 	APOLLO_MANY_STUDIES=$(STUDIES) $(GO) test -count=1 -timeout 60m -v -run 'TestManyStudies$$' ./tests/chaos
+
+long-study: ## run one study of TRIALS (1000000) trials, and say at each tenth what memory each role has
+	APOLLO_LONG_TRIALS=$(or $(TRIALS),1000000) $(GO) test -count=1 -timeout 60m -v -run 'TestLongStudy$$' ./tests/chaos
 
 faults: ## make everything go wrong that an operator has to know of, and write into docs/operate.md when it is seen
 	APOLLO_FAULTS=$(CURDIR)/docs/operate.md $(GO) test -count=1 -timeout 60m -v -run 'TestFaultsAreSeen$$' ./tests/chaos
