@@ -13,10 +13,10 @@ import contextlib
 import os
 
 import apollo
-from shared import HERE, energies, fill, layers, main, patience, write
+from shared import HERE, LOADING, energies, fill, layers, main, patience, write
 
 
-@apollo.evaluator(metrics={"energy": "J", "latency": "s"}, timeout=patience("30 min"), startup=patience("2 min"), version="accelforge-1.0.467/1")
+@apollo.evaluator(metrics={"energy": "J", "latency": "s"}, timeout=patience("30 min"), startup=LOADING, version="accelforge-1.0.467/1")
 def accelforge(**design):
     import accelforge as tool
 

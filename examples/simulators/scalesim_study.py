@@ -14,7 +14,7 @@ import glob
 import os
 
 import apollo
-from shared import CLOCK_HZ, HERE, fill, layers, main, patience, product, write
+from shared import CLOCK_HZ, HERE, LOADING, fill, layers, main, patience, product, write
 
 
 def area(design):
@@ -26,7 +26,7 @@ def cheap(**design):
     return {"area": area(design)}
 
 
-@apollo.evaluator(metrics={"latency": "s", "area": "mm2"}, timeout=patience("10 min"), startup=patience("2 min"), version="scalesim-3.0.0/1", check=cheap)
+@apollo.evaluator(metrics={"latency": "s", "area": "mm2"}, timeout=patience("10 min"), startup=LOADING, version="scalesim-3.0.0/1", check=cheap)
 def scalesim(**design):
     from scalesim.scale_sim import scalesim as tool
 

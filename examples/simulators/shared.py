@@ -14,6 +14,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 CLOCK_HZ = 1e9
+LOADING = "30 min"  # a hang at the start is seen after so long, also where TIMEOUT gives a design hours
 PLACE = re.compile(r"@([^@\n]+)@")
 
 
@@ -120,7 +121,10 @@ def call(folder, *command):
 
 def patience(usual):
     """How long a design may take. TIMEOUT says more for a busy machine, whose clock runs while a tool waits for its turn."""
-    return os.environ.get("TIMEOUT", usual)
+    said = os.environ.get("TIMEOUT", "").strip() or usual
+    if not re.fullmatch(r"[0-9.]+ *(s|min|h)", said):
+        sys.exit(f'TIMEOUT is {said!r}, want a time with a unit (s, min, h): TIMEOUT="3 h"')
+    return said
 
 
 def main(study, *programs):

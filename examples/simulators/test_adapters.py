@@ -142,3 +142,18 @@ def test_export_is_read_back(tool, template, form, design, tmp_path):
 def test_missing_program_is_named():
     said = subprocess.run([sys.executable, os.path.join(HERE, "maestro_study.py")], capture_output=True, text=True, env={**os.environ, "MAESTRO": "/nowhere"})
     assert said.returncode == 1 and "maestro is not there: install it, or say where it is in MAESTRO" in said.stderr
+
+
+@pytest.mark.parametrize("said, want", [(None, "10 min"), ("", "10 min"), (" ", "10 min"), ("12 h", "12 h")])
+def test_patience(monkeypatch, said, want):
+    monkeypatch.delenv("TIMEOUT", raising=False)
+    if said is not None:
+        monkeypatch.setenv("TIMEOUT", said)
+    assert shared.patience("10 min") == want
+
+
+@pytest.mark.parametrize("said", ["5", "soon", "3 parsecs", "-1 h"])
+def test_patience_without_a_time(monkeypatch, said):
+    monkeypatch.setenv("TIMEOUT", said)
+    with pytest.raises(SystemExit, match="want a time with a unit"):
+        shared.patience("10 min")

@@ -10,10 +10,10 @@ Parameters are those of the template nvdla; forms/zigzag-machine.yaml says which
 import os
 
 import apollo
-from shared import CLOCK_HZ, HERE, energies, fill, layers, main, patience, write
+from shared import CLOCK_HZ, HERE, LOADING, energies, fill, layers, main, patience, write
 
 
-@apollo.evaluator(metrics={"energy": "J", "latency": "s"}, timeout=patience("10 min"), startup=patience("2 min"), version="zigzag-3.9/2")
+@apollo.evaluator(metrics={"energy": "J", "latency": "s"}, timeout=patience("10 min"), startup=LOADING, version="zigzag-3.9/2")
 def zigzag(**design):
     from zigzag.api import get_hardware_performance_zigzag as tool
 
