@@ -178,35 +178,46 @@ done`
 	}
 }
 
-// The smallest evaluator of the documentation describes itself, fails no check and draws the warnings that stand beside it.
-func TestSmallestEvaluatorOfThePage(t *testing.T) {
+// The smallest evaluators of the documentation describe themselves, fail no check and draw the warnings that stand beside them.
+func TestSmallestEvaluatorsOfThePage(t *testing.T) {
 	t.Parallel()
-	python, err := exec.LookPath("python3")
-	if err != nil {
-		t.Skip("python3 is not there")
-	}
 	page, err := os.ReadFile("../../docs/plug-in-evaluator.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, text, _ := strings.Cut(string(page), "```python\n")
-	text, _, _ = strings.Cut(text, "```")
-	script := filepath.Join(t.TempDir(), "mine.py")
-	if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r := external.Check(t.Context(), []string{python, script}, external.CheckOptions{Options: external.Options{Timeout: patience, Startup: patience}})
-	if described := r.Findings[1]; r.Failed() > 0 || described.Verdict != external.Pass {
-		t.Errorf("failed %d, described %+v:\n%s", r.Failed(), described, render(t, r))
-	}
-	var warned []string
-	for i := range r.Findings {
-		if r.Findings[i].Verdict == external.Warn {
-			warned = append(warned, r.Findings[i].Check)
-		}
-	}
-	if want := []string{"unknown", "garbage"}; !slices.Equal(warned, want) {
-		t.Errorf("warnings %v, the page says %v:\n%s", warned, want, render(t, r))
+	for language, c := range map[string]struct {
+		interpreter, needs string
+		quick              bool // all of it takes seconds of CPU time
+		warned             []string
+	}{
+		"python": {"python3", "python3", false, []string{"unknown", "garbage"}},
+		"sh":     {"sh", "jq", true, nil},
+	} {
+		t.Run(language, func(t *testing.T) {
+			t.Parallel()
+			if _, err := exec.LookPath(c.needs); err != nil {
+				t.Skip(c.needs + " is not there")
+			}
+			_, text, _ := strings.Cut(string(page), "```"+language+"\n")
+			text, _, _ = strings.Cut(text, "```")
+			script := filepath.Join(t.TempDir(), "mine")
+			if err := os.WriteFile(script, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r := external.Check(t.Context(), []string{c.interpreter, script}, external.CheckOptions{Quick: c.quick, Options: external.Options{Timeout: patience, Startup: patience}})
+			if described := r.Findings[1]; r.Failed() > 0 || described.Verdict != external.Pass {
+				t.Errorf("failed %d, described %+v:\n%s", r.Failed(), described, render(t, r))
+			}
+			var warned []string
+			for i := range r.Findings {
+				if r.Findings[i].Verdict == external.Warn {
+					warned = append(warned, r.Findings[i].Check)
+				}
+			}
+			if !slices.Equal(warned, c.warned) {
+				t.Errorf("warnings %v, the page says %v:\n%s", warned, c.warned, render(t, r))
+			}
+		})
 	}
 }
 

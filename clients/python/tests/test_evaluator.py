@@ -83,8 +83,10 @@ def test_what_is_returned_is_named():
 class Array:
     """An array of NumPy 2 with one element."""
 
-    def __len__(self):
-        return 1
+    size = 1
+
+    def item(self):
+        return 8.0
 
     def __repr__(self):
         return "array([8.])"
@@ -97,7 +99,8 @@ class Array:
         ({"r": "1.5"}, """metric "r" is '1.5', no number: return 1.5, a number without quotes"""),
         ({"r": True}, 'metric "r" is True, no number: return 1 if that is meant'),
         ({"r": None}, 'metric "r" is None, no number: return a number, or say apollo.infeasible(…) where the design has none'),
-        ({"r": Array()}, 'metric "r" is array([8.]), no number: it has one element: return float(x[0]) in place of x'),
+        ({"r": Array()}, 'metric "r" is array([8.]), no number: it has one element: return x.item() in place of x'),
+        ({"r": [8.0]}, 'metric "r" is [8.0], no number: it has one element: return float(x[0]) in place of x'),
         ({1: 2, "r": 1}, "the function returned a dict with the key 1, want the names of metrics"),
         ({"r": [1, 2]}, 'metric "r" is [1, 2], no number: return one number'),
         ({"r": 1, "Note": "2"}, """extra value "Note" is '2', no number: extra values are numbers; leave it out, or keep it in a file"""),

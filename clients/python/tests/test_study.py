@@ -731,12 +731,41 @@ def test_a_run_without_a_best_says_why(tmp_path, monkeypatch):
     assert "no such file" not in str(e.value)
 
 
+SPAWNS = """
+import concurrent.futures, multiprocessing
+
+import apollo
+
+@apollo.evaluator(metrics={"r": ""}, attempts=1)
+def mine(x: int):
+    with concurrent.futures.ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(abs, x).result()
+
+GUARD
+    print(apollo.Study("mine", space={"x": [1, 2]}, minimize="r", evaluator=mine, trials=2, data=DATA).run(workers=1).best)
+"""
+
+
+@pytest.mark.parametrize(("guard", "says"), [('if __name__ == "__main__":', "trial 0: x=1: r=1"), ("if True:", 'write what runs it below if __name__ == "__main__":')])
+def test_processes_that_import_the_script(tmp_path, guard, says):
+    script = tmp_path / "spawns.py"
+    script.write_text(SPAWNS.replace("GUARD", guard).replace("DATA", repr(str(tmp_path / "data"))))
+    done = subprocess.run([sys.executable, str(script)], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert says in done.stdout + done.stderr
+    assert (".best" in done.stderr) == (guard == "if True:")
+
+
 async def later(x):
     return x
 
 
 def steps_of(x):
     yield x
+
+
+class Holder:
+    def method(self, x):
+        return x
 
 
 class Colour(enum.Enum):
@@ -748,6 +777,8 @@ class Colour(enum.Enum):
     [
         (lambda: apollo.evaluator(metrics={"r": ""})(later), TypeError, "later is async: call asyncio.run"),
         (lambda: apollo.evaluator(metrics={"r": ""})(steps_of), TypeError, "steps_of is a generator: return"),
+        (lambda: apollo.evaluator(metrics={"r": ""})(Holder), TypeError, "Holder is a class, .*: decorate a function"),
+        (lambda: apollo.Study("s", space={"x": [1]}, minimize="r", evaluator=apollo.evaluator(metrics={"r": ""})(Holder.method)).run(), TypeError, "it is a method: decorate"),
         (lambda: apollo.Study("s", space={"x": Colour}, minimize="r"), TypeError, r"space: x has the level Colour.RED, .*\[e.value for e in Colour\]"),
         (lambda: apollo.Study("s", space={"x": [True, False]}, minimize="r"), TypeError, r"space: x has the level True, want .*\[0, 1\]"),
         (lambda: apollo.Study("s", space={"x": [None, "a"]}, minimize="r"), TypeError, "space: x has the level None"),

@@ -82,8 +82,7 @@ def finite(name: str, value: Any, instead: str = "") -> float:
         if not instead and value is None:
             instead = "return a number, or say apollo.infeasible(…) where the design has none"
         elif not instead:
-            one = hasattr(value, "__len__") and len(value) == 1
-            instead = "it has one element: return float(x[0]) in place of x" if one else "return one number"
+            instead = f"it has one element: return {only} in place of x" if (only := the_only(value)) else "return one number"
         raise TypeError(f"{name} is {value!r}, no number: {instead}") from None
     if not math.isfinite(number):
         raise ValueError(f"{name} is {number}: say apollo.infeasible(…) with finite numbers, or raise an error")
@@ -173,6 +172,8 @@ class Evaluator:
     ) -> None:
         if not callable(function):
             raise TypeError(f"an evaluator is made of a function, not of {function!r}")
+        if inspect.isclass(function):
+            raise TypeError(f"{function.__name__} is a class, whose instances are no numbers: decorate a function, or an object that can be called")
         for kind, made in ((inspect.iscoroutinefunction, "async: call asyncio.run(…) in a function"), (inspect.isgeneratorfunction, "a generator: return in place of yield")):
             if kind(function) or kind(getattr(function, "__call__", None)):  # noqa: B004
                 raise TypeError(f"{getattr(function, '__name__', function)} is {made}")
@@ -361,6 +362,13 @@ def bind(function: Function, design: Mapping[str, Value]) -> dict[str, Value]:
     return dict(design)
 
 
+def the_only(value: Any) -> str:
+    """How x is written as its only element; "" where it has none or several."""
+    if getattr(value, "size", None) == 1:  # of NumPy and pandas
+        return "x.item()" if hasattr(value, "item") else "x.iloc[0, 0]" if hasattr(value, "iloc") else ""
+    return "float(x[0])" if isinstance(value, Sequence) and len(value) == 1 else ""
+
+
 def fits(function: Function, parameters: Sequence[str]) -> None:
     """TypeError where the function does not take the parameters of a space by their names."""
     try:
@@ -372,7 +380,8 @@ def fits(function: Function, parameters: Sequence[str]) -> None:
     except TypeError as e:
         name = getattr(function, "__name__", "of the evaluator")
         takes = ", ".join(signature.parameters) or "nothing"
-        raise TypeError(f"the function {name} takes {takes}; the space has {', '.join(parameters)}: {e}") from None
+        method = "; it is a method: decorate the one of an object, apollo.evaluator(…)(thing.method)" if takes.startswith("self") else ""
+        raise TypeError(f"the function {name} takes {takes}; the space has {', '.join(parameters)}: {e}{method}") from None
 
 
 def units(metrics: Any) -> dict[str, str]:

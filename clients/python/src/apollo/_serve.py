@@ -262,6 +262,7 @@ class Apollo:
     """A running command of apollo. Lines that it did not write itself are shown."""
 
     def __init__(self, *args: str, failures: Optional[Failures] = None, line: Optional[Callable[[str], None]] = None) -> None:
+        not_imported()
         self.failures, self.line = failures, line
         self.process = subprocess.Popen(
             [binary(), *args],
@@ -348,9 +349,17 @@ def serve(evaluator: Evaluator, nats: str, slots: int) -> None:
                 raise apollo.error("apollo evaluator run")
 
 
+def not_imported() -> None:
+    """Refuse to start anything in a process that multiprocessing has started, while it imports the script: it would start the study again, in each of them."""
+    processes = sys.modules.get("multiprocessing.process")
+    if processes and getattr(processes.current_process(), "_inheriting", False):  # as multiprocessing itself knows it
+        raise RuntimeError('multiprocessing imports the script in each of its processes, and would run the study again: write what runs it below if __name__ == "__main__":')
+
+
 @contextlib.contextmanager
 def forked(evaluator: Evaluator, *heard: Heard) -> Iterator[ForkServer]:
     """A ForkServer for the time of a block."""
+    not_imported()
     server = ForkServer(evaluator, *heard)
     try:
         yield server
