@@ -137,6 +137,9 @@ func (f folder) command(argv []string, known bool) error {
 	if slices.Contains([]string{"docker", "podman", "nerdctl"}, name) {
 		return withInput(argv)
 	}
+	if name == "conda" && len(argv) > 1 && argv[1] == "run" && !slices.ContainsFunc(argv, streams) {
+		return wrong(argv[1], "%s run keeps what its program answers until that ends: write %[1]s run --no-capture-output", argv[0])
+	}
 	if w, ok := wrappers[name]; ok {
 		inner := w.inner(argv[1:])
 		switch {
@@ -230,6 +233,11 @@ func withInput(argv []string) error {
 		return nil
 	}
 	return wrong(argv[at], "%s %s gives its program no standard input, where the questions come: write %[1]s %[2]s -i", argv[0], argv[at])
+}
+
+// streams reports whether a word of conda run may say that it hands lines on.
+func streams(word string) bool {
+	return word == "-s" || strings.HasPrefix(word, "--live-stream") || strings.HasPrefix(word, "--no-capture-output")
 }
 
 // script is an error where the script of an interpreter is not there.

@@ -110,6 +110,8 @@ func TestWhatIsCertainOfACommand(t *testing.T) {
 		"uv run gone.py":                                    "gone.py",
 		"uv run python gone.py":                             "gone.py",
 		"conda run -n e --no-capture-output python gone.py": "gone.py",
+		"conda run -n e python here.py":                     "run",
+		"conda run -n e --live-stream python here.py":       good,
 		"uv run -- gone.py":                                 "gone.py",
 		"uv run here.py gone.py":                            good,
 		"uv run only-in-its-environment":                    good,
