@@ -1,5 +1,6 @@
 """What a wheel says of its platform, and what the package says where it cannot run."""
 
+import importlib.metadata
 import importlib.util
 import struct
 import subprocess
@@ -35,6 +36,14 @@ def test_the_tag_is_that_of_the_binary(tmp_path, head, tag):
         return
     with pytest.raises(ValueError, match="is no program for Linux or macOS"):
         hook.platform(str(binary))
+
+
+def test_the_wheel_has_the_licence():
+    try:
+        wheel = importlib.metadata.distribution("apollo")
+    except importlib.metadata.PackageNotFoundError:
+        pytest.skip("the package is not installed")
+    assert "Apache License" in wheel.read_text("licenses/LICENSE")
 
 
 def test_windows_is_told_at_the_import():
