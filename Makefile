@@ -123,7 +123,7 @@ results-peers: build ## compare with what `make peers` installed for HOURS (3) o
 	HOURS=$(HOURS) examples/peers/results.sh
 
 prior: ## compare searches with a prior and without, PRIOR_SEEDS (20) seeds from PRIOR_FIRST (1) on: the tables of docs/transfer.md#a-prior; a seed takes 2 s of CPU time
-	APOLLO_PRIOR=$(PRIOR_SEEDS) APOLLO_PRIOR_FIRST=$(PRIOR_FIRST) $(GO) test -count=1 -timeout 60m -run '^TestPriorExperiments$$' ./optimizer/transfer
+	APOLLO_PRIOR=$(PRIOR_SEEDS) APOLLO_PRIOR_FIRST=$(PRIOR_FIRST) $(GO) test -count=1 -timeout 60m -v -run '^TestPriorExperiments$$' ./optimizer/transfer
 
 results-naas: ## compare sizes, mapping and connectivity under the caps of five chips for HOURS (3) of CPU time, and write docs/results-naas.md
 	$(GO) build -o bin/naas ./lab/naas
