@@ -205,7 +205,7 @@ func TestTileSearchAgainstAllMappings(t *testing.T) {
 		}
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
-			rng := rand.New(rand.NewPCG(enumerationSeed(), 11))
+			rng := rand.New(rand.NewPCG(enumerationSeed(t), 11))
 			const rounding, mean = 1e-9, 0.05
 			var names [3]string
 			var all [3]above

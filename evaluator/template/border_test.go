@@ -1,12 +1,9 @@
 package template
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"apollo/evaluator"
@@ -215,11 +212,8 @@ func (g *graph) works() bool {
 // ones with APOLLO_SEED, and APOLLO_GRAPHS times as many.
 func onGraphs(t *testing.T, f func(t *testing.T, x *frame.Spec, v []space.Value, g *graph) bool) {
 	t.Helper()
-	seed, _ := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "12"), 10, 64)
-	times, err := strconv.Atoi(cmp.Or(os.Getenv("APOLLO_GRAPHS"), "1"))
-	if err != nil {
-		t.Fatalf("APOLLO_GRAPHS: %v", err)
-	}
+	seed := fromEnv(t, "APOLLO_SEED", 12)
+	times := int(fromEnv(t, "APOLLO_GRAPHS", 1))
 	for _, x := range All() {
 		t.Run(x.Name, func(t *testing.T) {
 			t.Parallel()

@@ -113,7 +113,7 @@ func TestMapperAgainstClimbing(t *testing.T) {
 		t.Run(s.Name, func(t *testing.T) {
 			t.Parallel()
 			const share = 20
-			rng := rand.New(rand.NewPCG(enumerationSeed(), 13))
+			rng := rand.New(rand.NewPCG(enumerationSeed(t), 13))
 			var names [3]string
 			var all [3]above
 			for len(all[0].gaps) < wanted {

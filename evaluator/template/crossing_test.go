@@ -4,8 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 
 	"apollo/evaluator"
@@ -171,14 +169,8 @@ func elementsOf(l *workload.Layer) (weights, inputs, around, outputs int64, hole
 // chip and a mapper that minds energy none crosses twice: counted one by one.
 func TestEveryElementCrossesOnce(t *testing.T) {
 	t.Parallel()
-	seed, err := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "12"), 10, 64)
-	if err != nil {
-		t.Fatalf("APOLLO_SEED: %v", err)
-	}
-	times, err := strconv.Atoi(cmp.Or(os.Getenv("APOLLO_GRAPHS"), "1"))
-	if err != nil {
-		t.Fatalf("APOLLO_GRAPHS: %v", err)
-	}
+	seed := fromEnv(t, "APOLLO_SEED", 12)
+	times := int(fromEnv(t, "APOLLO_GRAPHS", 1))
 	for _, x := range All() {
 		if x.Name == "edge" {
 			continue // keeps what it can on chip: TestOrderOfLayers

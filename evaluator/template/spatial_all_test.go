@@ -2,9 +2,7 @@ package template
 
 import (
 	"math/rand/v2"
-	"os"
 	"slices"
-	"strconv"
 	"testing"
 
 	"apollo/evaluator/model"
@@ -177,11 +175,9 @@ func (e *everyMapping) permute(free []model.Dim, at int) {
 }
 
 // enumerationSeed draws layers and designs; APOLLO_SEED draws others.
-func enumerationSeed() uint64 {
-	if n, err := strconv.ParseUint(os.Getenv("APOLLO_SEED"), 10, 64); err == nil {
-		return n
-	}
-	return 7
+func enumerationSeed(t *testing.T) uint64 {
+	t.Helper()
+	return fromEnv(t, "APOLLO_SEED", 7)
 }
 
 // The mapper of spatial is within 1 % of the least of all mappings of layers of networks, on the baseline
@@ -189,7 +185,7 @@ func enumerationSeed() uint64 {
 // APOLLO_ENUMERATE_LAYERS=30 so many layers with 100,000 mappings and more each (`make enumerate`).
 func TestSpatialAgainstAllMappings(t *testing.T) {
 	t.Parallel()
-	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_LAYERS"))
+	wanted := int(fromEnv(t, "APOLLO_ENUMERATE_LAYERS", 0))
 	least, most, tiles := 1000, 20_000, 1000
 	if wanted > 0 {
 		least, most, tiles = 100_000, 2_000_000, 40_000
@@ -197,7 +193,7 @@ func TestSpatialAgainstAllMappings(t *testing.T) {
 	wanted = max(wanted, 2)
 	s := spatialSpec()
 	list := distinct(layers(t, "mobilenet_v2", "resnet50_v1", "mnasnet_a1", "squeezenet", "inception_v1", "mobilenet_v1", "efficientnet_lite0", "mobilenet_v3_large", "mobilenet_edgetpu", "ssdlite_mobiledet_edgetpu", "efficientnet_edgetpu_s", "densenet121"))
-	rng := rand.New(rand.NewPCG(enumerationSeed(), 1))
+	rng := rand.New(rand.NewPCG(enumerationSeed(t), 1))
 	rng.Shuffle(len(list), func(i, k int) { list[i], list[k] = list[k], list[i] })
 	const target, rounding = 0.01, 1e-9
 	var worst [3]float64
@@ -289,13 +285,13 @@ var layerKinds = []string{"dense", "grouped", "depthwise", "dilated", "strided",
 // all axes, and no bound of a proof is above it. APOLLO_ENUMERATE_SMALL=300 compares so many layers.
 func TestSpatialOnSmallLayers(t *testing.T) {
 	t.Parallel()
-	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_SMALL"))
+	wanted := int(fromEnv(t, "APOLLO_ENUMERATE_SMALL", 0))
 	most := 40_000
 	if wanted == 0 {
 		wanted, most = 8, 2000
 	}
 	s := spatialSpec()
-	rng := rand.New(rand.NewPCG(enumerationSeed(), 9))
+	rng := rand.New(rand.NewPCG(enumerationSeed(t), 9))
 	like := layers(t, "mobilenet_v2")[0]
 	const goals, rounding = 3, 1e-9
 	var worst [goals]float64
@@ -421,12 +417,12 @@ func parts(n int64) (list []int64) {
 // The mean is at most 1 % above the least, and at most one layer in twenty more than that: docs/spatial.md#the-mapper.
 func TestSpatialOnLargeLayers(t *testing.T) {
 	t.Parallel()
-	wanted, _ := strconv.Atoi(os.Getenv("APOLLO_ENUMERATE_LARGE"))
+	wanted := int(fromEnv(t, "APOLLO_ENUMERATE_LARGE", 0))
 	wanted = max(wanted, 6)
 	const largest, target, share, rounding = 1 << 20, 0.01, 20, 1e-9
 	s := spatialSpec()
 	list := distinct(layers(t, "mobilenet_v2", "resnet50_v1", "squeezenet", "mnasnet_a1", "inception_v1"))
-	rng := rand.New(rand.NewPCG(enumerationSeed(), 2))
+	rng := rand.New(rand.NewPCG(enumerationSeed(t), 2))
 	names := [...]string{"time", "energy", "product", "energy with leakage"}
 	var gaps [len(names)][]float64
 	for len(gaps[0]) < wanted {

@@ -1,11 +1,9 @@
 package template
 
 import (
-	"cmp"
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"strconv"
 	"testing"
 
 	"apollo/evaluator"
@@ -48,7 +46,7 @@ func (s *slower) String() string {
 // large: with wire_reach the wires of spatial take no time.
 func TestTwiceIsNotSlower(t *testing.T) {
 	t.Parallel()
-	designs, _ := strconv.Atoi(os.Getenv("APOLLO_MORE_DESIGNS"))
+	designs := int(fromEnv(t, "APOLLO_MORE_DESIGNS", 0))
 	for _, x := range All() {
 		if x.Name != "edge" && designs == 0 {
 			continue
@@ -107,7 +105,7 @@ func doubled(t *testing.T, x *frame.Spec, nets []evaluator.Network, designs int,
 	if err != nil {
 		t.Fatal(err)
 	}
-	seed, _ := strconv.ParseUint(cmp.Or(os.Getenv("APOLLO_SEED"), "9"), 10, 64)
+	seed := fromEnv(t, "APOLLO_SEED", 9)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	for tries := 0; designs > 0 && tries < 1000*designs; tries++ {
 		v := s.Values(s.At(rng.Uint64N(s.Size())))
