@@ -47,7 +47,7 @@ func TestBarredTrialsTeachValuesOnly(t *testing.T) {
 		}
 		g.Tell(Observation{Point: p, Status: Infeasible, Values: []float64{value(p)}, Violation: float64(sum(p)-30) / 30, Trial: -1})
 	}
-	if c, err := g.classifier(); c != nil || err != nil {
+	if c, err := g.classifier(0); c != nil || err != nil {
 		t.Errorf("classifier %v, error %v: nothing is known against any design", c, err)
 	}
 	best := 1e9

@@ -107,7 +107,7 @@ type failureModels struct {
 // of returns the model after n records; nil when no failure counts. Its
 // hyper-parameters are fitted to all records and failures before the checkpoint, which
 // counts both: failures in a row must teach something too.
-func (m failureModels) of(l failureLog, n int) (*passing, error) {
+func (m failureModels) of(l failureLog, n, extra int) (*passing, error) {
 	standing := l.standing(n)
 	if len(standing) == 0 {
 		return nil, nil
@@ -123,7 +123,7 @@ func (m failureModels) of(l failureLog, n int) (*passing, error) {
 		}
 	}
 	x, verdicts := m.attempts(n, m.limit, standing)
-	model, err := surrogate.NewFeasibility(m.encoder.Categorical(), m.cache.hyper, x, verdicts)
+	model, err := surrogate.NewFeasibility(m.encoder.Categorical(), m.cache.hyper, x, verdicts, extra)
 	if err != nil {
 		return nil, fmt.Errorf("failures: %w", err)
 	}
@@ -153,6 +153,9 @@ const (
 	// believed less. Chosen.
 	doubt    = 0.8
 	lookBack = 20
+	// sure is the chance from which on a design counts as one that passes before its answer
+	// is known. Chosen: docs/decisions/0067.
+	sure = 0.9
 	// last is beyond the difference of any two designs' scores: their logarithms of the
 	// expected improvement, of which no deviation is under a thousandth of the signal's,
 	// are some 1e8 apart at most.
@@ -169,6 +172,16 @@ func (p *passing) AddLog(x, dst []float64) {
 			chance -= last
 		}
 		dst[i] += chance
+	}
+}
+
+// believe takes a design whose answer is not known yet for a failure, unless it is sure to
+// pass: what is not known is tried once, and not by its neighbours too before the answer comes.
+func (p *passing) believe(x []float64) {
+	chance := [1]float64{}
+	p.Feasibility.AddLog(x, chance[:])
+	if chance[0] < math.Log(sure) {
+		p.Suspect(x)
 	}
 }
 
@@ -230,11 +243,11 @@ func (h *history) standingAt(n int) []failure {
 	return then.standing(n)
 }
 
-func (p *gpModels) failureModel() (*passing, error) {
+func (p *gpModels) failureModel(extra int) (*passing, error) {
 	return failureModels{
 		encoder: p.encoder, limit: p.limit, fitLimit: p.fitLimit, cache: &p.broken,
 		running: func(n, limit int) []float64 { return p.gather(p.active(n, limit, p.runs)) },
-	}.of(p.failures, len(p.records))
+	}.of(p.failures, len(p.records), extra)
 }
 
 // noteFailure adds an evaluation that broke.
@@ -245,12 +258,12 @@ func (s *multiObjectiveGP) noteFailure(o Observation) {
 	}))
 }
 
-func (s *multiObjectiveGP) failureModel() (*passing, error) {
+func (s *multiObjectiveGP) failureModel(extra int) (*passing, error) {
 	return failureModels{
 		encoder: s.encoder, limit: s.knobs.Limit, fitLimit: min(200, s.knobs.Limit), cache: &s.broken,
 		running: func(n, limit int) []float64 {
 			runs := func(i int) bool { return s.records[i].class == feasible }
 			return s.gather(active(constrainedRank(s.records[:n]), limit, runs))
 		},
-	}.of(s.failures, len(s.records))
+	}.of(s.failures, len(s.records), extra)
 }

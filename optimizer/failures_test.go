@@ -2,6 +2,7 @@ package optimizer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestFailuresLowerTheChance(t *testing.T) {
 	if got := chances(t, crashed); len(got) != 0 {
 		t.Errorf("%d models of failures that were not the design's doing", len(got))
 	}
-	models, err := s.classifier()
+	models, err := s.classifier(0)
 	if err != nil || len(models) != 1 {
 		t.Fatalf("%d models, error %v; want one of failures", len(models), err)
 	}
@@ -118,6 +119,9 @@ func TestFailingRegionIsLeft(t *testing.T) {
 	along := func(x, y float64) (bool, []float64) {
 		return x+y > 1.2, []float64{3 - x - y + 0.3*(x-y)*(x-y)}
 	}
+	corner := func(x, y float64) (bool, []float64) {
+		return x > 0.6 && y > 0.45, []float64{(x-0.65)*(x-0.65) + (y-0.5)*(y-0.5)}
+	}
 	front := func(x, y float64) (bool, []float64) {
 		return x+y > 1.2, []float64{1.1 - x, 1.1 - y, 0.5 + (x-y)*(x-y)}
 	}
@@ -133,6 +137,7 @@ func TestFailingRegionIsLeft(t *testing.T) {
 		{"gp, late answers", GP{Pool: 50}, 1, 4, beside, 30},
 		{"gp along the region", GP{Pool: 50}, 1, 0, along, 35},
 		{"gp, late answers, along the region", GP{Pool: 50}, 1, 4, along, 60},
+		{"gp, eight late answers, in a corner", GP{Pool: 50}, 1, 8, corner, 32},
 		{"gp, two objectives", GP{Pool: 50}, 2, 0, beside, 30},
 		{"gp, three objectives", GP{Pool: 50}, 3, 0, beside, 30},
 		{"gp, two objectives along the region", GP{Pool: 50}, 2, 0, front, 35},
@@ -169,6 +174,43 @@ func TestFailingRegionIsLeft(t *testing.T) {
 		if failed > trials*c.most/100 {
 			t.Errorf("%s: %d of %d trials are in the part that fails, at most %d %% may be", c.name, failed, trials, c.most)
 		}
+	}
+}
+
+// A design beside the part that fails may fail too: until its answer comes, its neighbours
+// count as likely failures. One that is sure to pass says nothing of them.
+func TestWhatIsNotSureIsTriedOnce(t *testing.T) {
+	t.Parallel()
+	s := start(t, GP{}, Problem{Space: grid(t, 2, 101), Objectives: 1, Seed: 1}).(*gp)
+	for i := range 16 {
+		p := space.Point{6 * i, (37 * i) % 101}
+		o := Observation{Point: p, Trial: i, Values: []float64{1 + float64(p[1])}}
+		if p[0] > 60 {
+			o.Status, o.Cause, o.Values = Failed, "failed", nil
+		}
+		s.Tell(o)
+	}
+	at := func(x, y int) []float64 { return s.encoder.Append(nil, space.Point{x, y}) }
+	models, err := s.classifier(2)
+	if err != nil || len(models) != 1 {
+		t.Fatalf("%d models, error %v; want one of failures", len(models), err)
+	}
+	chanceOf := func(x []float64) float64 {
+		ln := [1]float64{}
+		models[0].(*passing).Feasibility.AddLog(x, ln[:])
+		return math.Exp(ln[0])
+	}
+	inside, border := chanceOf(at(20, 50)), chanceOf(at(66, 50))
+	if inside < sure || border >= sure {
+		t.Fatalf("chances %.2f among what runs and %.2f beside the part that fails, want %.2f between", inside, border, sure)
+	}
+	models.believe(at(19, 50))
+	if got := chanceOf(at(20, 50)); got != inside {
+		t.Errorf("beside a design that is sure to pass the chance went from %.2f to %.2f", inside, got)
+	}
+	models.believe(at(66, 49))
+	if got := chanceOf(at(66, 50)); got > border/2 {
+		t.Errorf("beside a design that may fail the chance went from %.2f to %.2f, want less than half", border, got)
 	}
 }
 

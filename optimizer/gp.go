@@ -152,14 +152,20 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 	if err != nil {
 		return err
 	}
-	classifier, err := g.classifier()
+	classifier, err := g.classifier(len(b.pending) + n)
 	if err != nil {
 		return err
+	}
+	g.believeWaiting(b, classifier.believe)
+	believe := func() {
+		x := g.encoder.Append(nil, b.out[len(b.out)-1].Point)
+		believer.believe(x)
+		classifier.believe(x)
 	}
 	for len(b.out) < n {
 		turn := at + uint64(len(b.out)) + 1
 		if g.stale() && turn%uint64(g.knobs.Breed) == 0 && g.mutant(b) {
-			believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
+			believe()
 			continue
 		}
 		found := false
@@ -171,7 +177,7 @@ func (g *gp) improve(b *batch, at uint64, n int) error {
 		if !found && !g.search(b, believer, classifier, 16).proposeBest() {
 			return nil
 		}
-		believer.believe(g.encoder.Append(nil, b.out[len(b.out)-1].Point))
+		believe()
 	}
 	return nil
 }
@@ -279,15 +285,20 @@ func (g *gp) believerOf(b *batch, cache *fitted, learn lesson, n int) (*believer
 	case g.feasible > 0 || g.records[best].class == violating:
 		v.best = m.labels[slices.Index(m.rows, best)]
 	}
+	g.believeWaiting(b, v.believe)
+	return v, nil
+}
+
+// believeWaiting tells of the designs that are pending or proposed.
+func (g *gp) believeWaiting(b *batch, believe func(x []float64)) {
 	waiting := b.pendingRows(&g.history)
 	d := g.encoder.Len()
 	for i := range b.pending {
-		v.believe(waiting[i*d : (i+1)*d])
+		believe(waiting[i*d : (i+1)*d])
 	}
 	for _, p := range b.out {
-		v.believe(g.encoder.Append(nil, p.Point))
+		believe(g.encoder.Append(nil, p.Point))
 	}
-	return v, nil
 }
 
 // learnValues is the lesson of what was measured, is no outlier, and is not unexplained.

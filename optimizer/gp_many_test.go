@@ -107,7 +107,7 @@ func TestPenaltiesOfSeveralObjectivesAreNoLabels(t *testing.T) {
 	if got := len(g.models[0].labels); got != 16 {
 		t.Errorf("the models learn from %d designs, want the 16 without a penalty", got)
 	}
-	all, err := s.classifier(order)
+	all, err := s.classifier(order, 0)
 	if err != nil || len(all) != 1 {
 		t.Errorf("%d models of feasibility, %v; want the one of penalties", len(all), err)
 	}

@@ -117,8 +117,8 @@ func (p *gpModels) model(cache *fitted, learn lesson, extra int) (model, error) 
 // classifier returns the models of feasibility, one for each cause that designs
 // cannot run for, in the order in which they were met, one of outliers and one of
 // failures; none when all trials run and belong to the landscape. What is checked for free is not its business: a design that was measured
-// and is only barred counts as feasible.
-func (p *gpModels) classifier() (feasibility, error) {
+// and is only barred counts as feasible. It has room to believe in so many designs.
+func (p *gpModels) classifier(room int) (feasibility, error) {
 	for len(p.classes) < len(p.causes) {
 		p.classes, p.wild = append(p.classes, fitted{}), append(p.wild, fitted{})
 	}
@@ -145,7 +145,7 @@ func (p *gpModels) classifier() (feasibility, error) {
 		}
 		all = append(all, m)
 	}
-	if m, err := p.failureModel(); err != nil {
+	if m, err := p.failureModel(room); err != nil {
 		return nil, err
 	} else if m != nil {
 		all = append(all, m)
@@ -275,6 +275,16 @@ type feasibility []chance
 // inputs in x to dst.
 type chance interface {
 	AddLog(x, dst []float64)
+}
+
+// believe tells the model of failures of a design whose answer is not known yet.
+func (f feasibility) believe(x []float64) {
+	for _, m := range f {
+		if p, ok := m.(*passing); ok {
+			p.believe(x)
+			return
+		}
+	}
 }
 
 // addLog adds ln P(feasible) of the len(dst) inputs in x to dst.

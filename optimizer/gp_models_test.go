@@ -20,7 +20,7 @@ func measured(s *gp, index uint64) Observation {
 // chances are what every model of feasibility says of some designs.
 func chances(t *testing.T, s *gp) [][]float64 {
 	t.Helper()
-	models, err := s.classifier()
+	models, err := s.classifier(0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -131,9 +131,15 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 	if err != nil {
 		return err
 	}
-	classifier, err := s.classifier(order)
+	classifier, err := s.classifier(order, len(b.pending)+n)
 	if err != nil {
 		return err
+	}
+	s.believeWaiting(b, classifier.believe)
+	believe := func() {
+		x := s.encoder.Append(nil, b.out[len(b.out)-1].Point)
+		acquisition.believe(x)
+		classifier.believe(x)
 	}
 	many := s.many()
 	near, breed := many && s.feasible > 0, s.knobs.Breed > 0 && (!many || s.stale(good))
@@ -145,7 +151,7 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 	for len(b.out) < modelled {
 		number := at + uint64(len(b.out)) + 1
 		if breed && number%uint64(s.knobs.Breed) == 0 && parents.breed(b) {
-			acquisition.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
+			believe()
 			continue
 		}
 		search := latticeSearch{
@@ -161,7 +167,7 @@ func (s *multiObjectiveGP) improve(b *batch, at uint64, n int) error {
 		if near {
 			gain.trust, b.origin = trusted, "gp"
 		}
-		acquisition.believe(s.encoder.Append(nil, b.out[len(b.out)-1].Point))
+		believe()
 	}
 	for len(b.out) < n && parents.breed(b) {
 	}
@@ -294,8 +300,8 @@ func (s *multiObjectiveGP) fitGP(order []int, cache *fitted, keepOf func(n int) 
 }
 
 // classifier returns the models of feasibility, one for each cause, one of outliers
-// and one of failures; none while nothing is feasible.
-func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
+// and one of failures; none while nothing is feasible. It has room to believe in so many designs.
+func (s *multiObjectiveGP) classifier(order []int, room int) (feasibility, error) {
 	if s.feasible == 0 {
 		return nil, nil
 	}
@@ -325,7 +331,7 @@ func (s *multiObjectiveGP) classifier(order []int) (feasibility, error) {
 		}
 		all = append(all, m)
 	}
-	if m, err := s.failureModel(); err != nil {
+	if m, err := s.failureModel(room); err != nil {
 		return nil, err
 	} else if m != nil {
 		for range feasibilityWeight {

@@ -45,14 +45,19 @@ func (s *multiObjectiveGP) acquisition(b *batch, order []int, n int) (frontAcqui
 	if err != nil {
 		return nil, err
 	}
+	s.believeWaiting(b, o.believe)
+	return o, nil
+}
+
+// believeWaiting tells of the designs that are pending or proposed.
+func (s *multiObjectiveGP) believeWaiting(b *batch, believe func(x []float64)) {
 	for _, key := range b.pending {
 		b.point = b.problem.Space.PointInto(b.point, key)
-		o.believe(s.encoder.Append(nil, b.point))
+		believe(s.encoder.Append(nil, b.point))
 	}
 	for _, p := range b.out {
-		o.believe(s.encoder.Append(nil, p.Point))
+		believe(s.encoder.Append(nil, p.Point))
 	}
-	return o, nil
 }
 
 // violationImprovement is expected improvement of the violation.

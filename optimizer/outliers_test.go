@@ -171,7 +171,7 @@ func TestWildViolationsAreApart(t *testing.T) {
 		refused.Tell(run, near, wild)
 	}
 	for _, s := range []*gp{penalty, refused} {
-		if models, err := s.classifier(); err != nil || len(models) != 2 {
+		if models, err := s.classifier(0); err != nil || len(models) != 2 {
 			t.Fatalf("%d models, error %v; want one of the border and one of what does not work", len(models), err)
 		}
 	}
@@ -202,7 +202,7 @@ func TestWildViolationsAreApartWithObjectives(t *testing.T) {
 				Observation{Point: space.Point{6 + i%2, i % 8, i / 4}, Status: Infeasible, Cause: "constraint", Violation: 0.1 * float64(1+i%2)},
 				wild)
 		}
-		models, err := s.classifier(constrainedRank(s.records))
+		models, err := s.classifier(constrainedRank(s.records), 0)
 		if err != nil {
 			t.Fatal(err)
 		}

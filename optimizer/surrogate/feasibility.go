@@ -13,6 +13,8 @@ import (
 type Feasibility struct {
 	gp   *GP
 	base float64
+	// labels are those of the process's inputs.
+	labels []float64
 	// mean and deviation are scratch.
 	mean, deviation []float64
 }
@@ -85,10 +87,10 @@ func FeasibilityLabels(verdicts []float64) (labels []float64, base float64) {
 	return labels, base
 }
 
-// NewFeasibility returns a model of len(verdicts) trials at the inputs x. The
-// error is NewGP's.
-func NewFeasibility(categorical []bool, h Hyper, x, verdicts []float64) (*Feasibility, error) {
-	gp, err := NewGP(categorical, h, len(verdicts))
+// NewFeasibility returns a model of len(verdicts) trials at the inputs x, with room for
+// extra ones that are suspected. The error is NewGP's.
+func NewFeasibility(categorical []bool, h Hyper, x, verdicts []float64, extra int) (*Feasibility, error) {
+	gp, err := NewGP(categorical, h, len(verdicts)+extra)
 	if err != nil {
 		return nil, fmt.Errorf("feasibility: %w", err)
 	}
@@ -104,7 +106,15 @@ func NewFeasibility(categorical []bool, h Hyper, x, verdicts []float64) (*Feasib
 func FeasibilityOf(gp *GP, verdicts []float64) *Feasibility {
 	labels, base := FeasibilityLabels(verdicts)
 	gp.SetLabels(labels)
-	return &Feasibility{gp: gp, base: base}
+	return &Feasibility{gp: gp, base: base, labels: labels}
+}
+
+// Suspect takes an input for infeasible, of which no verdict is known. It does not count in
+// the share of feasible trials.
+func (f *Feasibility) Suspect(x []float64) {
+	f.gp.Append(x)
+	f.labels = append(f.labels, -1-f.base)
+	f.gp.SetLabels(f.labels)
 }
 
 // AddLog adds ln P(feasible) of the len(dst) inputs in x to dst.

@@ -75,7 +75,7 @@ func TestFeasibility(t *testing.T) {
 		feasible = append(feasible, i < 10)
 	}
 	h := Hyper{LogScale: []float64{math.Log(0.3)}, LogNoise: math.Log(1e-2)}
-	f, err := NewFeasibility([]bool{false}, h, x, Verdicts(feasible, nil))
+	f, err := NewFeasibility([]bool{false}, h, x, Verdicts(feasible, nil), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
