@@ -21,6 +21,10 @@ import (
 // are all that is outstanding, and a notice has to fit in a message.
 const maxReturned = 512
 
+// maxPresenceText bounds the text of an item in a notice: with as many items as there may be,
+// it still fits in a message of 1 MiB.
+const maxPresenceText = 512
+
 // heldItems is what a worker has in its hands, for its notices of presence.
 type heldItems struct {
 	mu       sync.Mutex // guards what follows
@@ -51,7 +55,7 @@ func (h *heldItems) say(item events.PresentItem, p evaluator.Progress) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, held := h.items[item]; held {
-		h.said[item] = text
+		h.said[item] = events.Cut(text, maxPresenceText)
 	}
 }
 
@@ -78,7 +82,7 @@ func (h *heldItems) hold(msg *message.Message) (done func(err error)) {
 		delete(h.returned, key)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			item, now := key, time.Now()
-			item.Since, item.Error = events.Micros(now.UnixMicro()), err.Error()
+			item.Since, item.Error = events.Micros(now.UnixMicro()), events.Cut(err.Error(), maxPresenceText)
 			h.returned[key] = returnedItem{item, comesAgainBy(msg, now)}
 		}
 	}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
+	"apollo/evaluator"
 	"apollo/events"
 )
 
@@ -126,4 +128,28 @@ func TestANoticeNamesTheLatestItemsGivenBack(t *testing.T) {
 			t.Errorf("%d items from batch %d on, want the last %d", len(returned), returned[0].Batch, maxReturned)
 		}
 	})
+}
+
+// As many items as a notice names, each with the longest text, fit in a message of the
+// least size that a server is set to.
+func TestNoticesFitInAMessage(t *testing.T) {
+	t.Parallel()
+	var h heldItems
+	e := &Evaluator{Name: "toy", Worker: "host/1"}
+	long := strings.Repeat("€", 1<<20)
+	for batch := range 2 * maxReturned {
+		msg := message.NewMessage("", nil)
+		msg.Metadata.Set(events.MetaSubject, events.WorkSubject("toy", "study", "00000001", batch))
+		done := h.hold(msg)
+		h.say(events.PresentItem{Study: "study", Run: "00000001", Batch: batch}, evaluator.Progress{Done: -1, Message: long})
+		if batch >= maxReturned {
+			done(errors.New(long))
+		}
+	}
+	p := e.presence()
+	p.Items, p.Returned = h.list(time.Now())
+	data, err := json.Marshal(p)
+	if err != nil || len(p.Items) != maxReturned || len(p.Returned) != maxReturned || len(data) > 1<<20 {
+		t.Errorf("%d items in hand and %d given back take %d bytes, error %v; want %d of each in at most %d", len(p.Items), len(p.Returned), len(data), err, maxReturned, 1<<20)
+	}
 }
