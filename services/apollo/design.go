@@ -315,13 +315,19 @@ func parameterValue(params []space.Param, set string) (index int, value space.Va
 }
 
 // quantityOf reads a number of a parameter, with its unit where it has one.
-// where names the place, for messages.
+// where names the place, for messages. A unit that only the template has, as
+// entries, may be left out: answers print it, so that it is read too.
 func quantityOf(where, text string, p space.Param) (space.Value, error) {
-	q, err := unit.Parse(text)
 	want, known := unit.Find(p.Unit)
+	if !known {
+		text = strings.TrimSpace(strings.TrimSuffix(text, p.Unit))
+	}
+	q, err := unit.Parse(text)
 	if err != nil {
 		hint := p.Name + " is a number without a unit"
-		if known {
+		if !known {
+			hint = p.Name + " is a number of " + p.Unit
+		} else {
 			hint = p.Name + " takes " + want.Dimension.Phrase()
 			if p.Unit != "" {
 				hint += " in " + strings.Join(unitsLike(want), ", ")

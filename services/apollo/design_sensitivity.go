@@ -90,7 +90,7 @@ type sensitivity struct {
 	// Moves has two entries per constant, down and up; a constant of 1 that
 	// takes whole numbers has no way down.
 	Moves []move `json:"moves"`
-	// Ahead is in how many of the moves the design is ahead.
+	// Ahead is in how many of the moves no rival is better.
 	Ahead int `json:"ahead"`
 
 	// spec is the study, or stands for one that measures what the template does.
@@ -123,8 +123,14 @@ type standing struct {
 	RivalValue *float64 `json:"rival_value"`
 	// Margin is how much worse the rival's value is, relative to the design's.
 	Margin *float64 `json:"margin"`
-	Ahead  bool     `json:"ahead"`
-	Lost   string   `json:"lost,omitempty"`
+	// Ahead is whether no rival is better; one may be equal.
+	Ahead bool   `json:"ahead"`
+	Lost  string `json:"lost,omitempty"`
+}
+
+// level reports whether the best rival is as good as the design.
+func (s *standing) level() bool {
+	return s.Value != nil && s.RivalValue != nil && *s.Value == *s.RivalValue
 }
 
 // follow takes the metrics, the limits and the objective of the study that a design
@@ -433,20 +439,25 @@ func (v *sensitivity) answer() cli.Answer {
 			verdict = "out: " + m.Lost
 		case !m.Ahead:
 			verdict = "behind"
+		case m.level():
+			verdict = "level"
 		}
 		g.Add(m.Constant, constantText(m.From, m.Unit), constantText(m.To, m.Unit), orNone(m.Value, v.Unit), orNone(m.RivalValue, v.Unit), signed(m.Margin), verdict, m.Rival)
 	}
 	return cli.Answer{Value: v, Items: items, Grid: g, Text: func(w io.Writer, p cli.Paint) {
 		d := &v.Declared
 		word := "ahead of"
-		if !d.Ahead {
+		switch {
+		case !d.Ahead:
 			word = "behind the best of"
+		case d.level():
+			word = "level with the best of"
 		}
 		fmt.Fprintf(w, "%s %s, %s %s", v.Metric, cli.Metric(*d.Value, v.Unit), word, cli.Plural(len(v.Rivals), "rival"))
 		if d.Margin != nil {
 			fmt.Fprintf(w, " (%s: %s, %s)", d.Rival, cli.Metric(*d.RivalValue, v.Unit), signed(d.Margin))
 		}
-		fmt.Fprintf(w, "\nahead in %d of %d moves of a constant by %s\n\n", v.Ahead, len(v.Moves), cli.Percent(v.By))
+		fmt.Fprintf(w, "\nahead or level in %d of %d moves of a constant by %s\n\n", v.Ahead, len(v.Moves), cli.Percent(v.By))
 		g.Text(w, p)
 	}}
 }

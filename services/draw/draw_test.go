@@ -246,3 +246,40 @@ func TestBarsAreJoinedByName(t *testing.T) {
 		t.Errorf("the bars are %q, want %q", got, want)
 	}
 }
+
+// The line of the peak rate does not run through the names of layers that reach it.
+func TestNamesStandBesideTheRoof(t *testing.T) {
+	t.Parallel()
+	r := answer(t, nil, "mobilenet_v2")
+	r.Layers = slices.Clone(r.Layers)
+	peak := float64(r.MACsPerCycle) * float64(r.ClockHz)
+	for i := range r.Layers {
+		if l := &r.Layers[i]; l.MACs > 0 {
+			l.Roofline.Achieved = peak
+		}
+	}
+	var b bytes.Buffer
+	if err := draw.Design(&b, "svg", &r); err != nil {
+		t.Fatal(err)
+	}
+	roof := regexp.MustCompile(`<polyline points="[^ ]+ [^,]+,([0-9.]+) [^ ]+"[^>]*stroke-width="1\.80"`).FindStringSubmatch(b.String())
+	if roof == nil {
+		t.Fatal("there is no roof")
+	}
+	line, _ := strconv.ParseFloat(roof[1], 64)
+	named := 0
+	for _, l := range r.Layers {
+		name := regexp.MustCompile(`y="([0-9.]+)" font-size="8\.0"[^>]*>` + regexp.QuoteMeta(l.ID) + `<`).FindStringSubmatch(b.String())
+		if name == nil {
+			continue
+		}
+		named++
+		// Letters of 8 are about 6 above the foot that y is, and 2 below it.
+		if y, _ := strconv.ParseFloat(name[1], 64); y-6 < line && line < y+2 {
+			t.Errorf("%s stands at %g, the roof at %g runs through it", l.ID, y, line)
+		}
+	}
+	if named == 0 {
+		t.Error("no layer is named")
+	}
+}

@@ -57,7 +57,7 @@ func (s *scene) roofline(r *report.Design) error {
 			s.mark(a.at(l.Roofline.Intensity, l.Roofline.Achieved/giga), 3, networkOf(r, l))
 		}
 	}
-	s.names(&a, r)
+	s.names(&a, r, a.at(ridge, peak).y)
 	s.roofLegend(r)
 	return nil
 }
@@ -70,15 +70,13 @@ func networkOf(r *report.Design, l *report.Layer) int {
 	return slices.IndexFunc(r.Networks, func(n report.Network) bool { return n.Name == l.Network })
 }
 
-// grid draws a line per power of ten.
+// grid draws a line per power of ten, and where these are few twice and five times them.
 func (s *scene) grid(a *axes) {
-	for e := math.Ceil(math.Log10(a.lowX)); e <= math.Log10(a.highX); e++ {
-		x := math.Pow(10, e)
+	for _, x := range Decades(a.lowX, a.highX) {
 		s.line(faint(), 0.8, a.at(x, a.lowY), a.at(x, a.highY))
 		s.text(a.at(x, 1).x, roofBottom+14, textSize, center, strconv.FormatFloat(x, 'g', 6, 64))
 	}
-	for e := math.Ceil(math.Log10(a.lowY)); e <= math.Log10(a.highY); e++ {
-		y := math.Pow(10, e)
+	for _, y := range Decades(a.lowY, a.highY) {
 		s.line(faint(), 0.8, a.at(a.lowX, y), a.at(a.highX, y))
 		s.text(left-6, a.at(1, y).y+3, textSize, end, strconv.FormatFloat(y, 'g', 6, 64))
 	}
@@ -88,8 +86,8 @@ func (s *scene) grid(a *axes) {
 }
 
 // names labels the layers that take longest, leaving out those whose label
-// would cover another's.
-func (s *scene) names(a *axes, r *report.Design) {
+// would cover another's. Those of layers at the roof stand below it.
+func (s *scene) names(a *axes, r *report.Design, roof float64) {
 	var longest []*report.Layer
 	for i := range r.Layers {
 		if l := &r.Layers[i]; drawable(l) {
@@ -111,6 +109,9 @@ func (s *scene) names(a *axes, r *report.Design) {
 		at, anchor, side := a.at(l.Roofline.Intensity, l.Roofline.Achieved/giga), start, 1.0
 		if at.x+wide > right {
 			anchor, side = end, -1
+		}
+		if math.Abs(at.y-roof) < high {
+			at.y = roof + high + 2
 		}
 		middle := point{at.x + side*wide/2, at.y}
 		covers := func(p point) bool { return math.Abs(p.x-middle.x) < wide && math.Abs(p.y-middle.y) < high }
