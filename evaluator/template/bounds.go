@@ -212,7 +212,10 @@ func (s *search) bounded(bytes, ramp float64) float64 {
 
 // bound is bounded with another time on chip.
 func (s *search) bound(cycles, bytes, ramp float64) float64 {
-	return s.goal.value(max(cycles, bytes*s.perByte)+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*bytes)
+	if io := bytes * s.perByte; io > cycles { // max would look for NaN
+		cycles = io
+	}
+	return s.goal.value(cycles+s.at.ramp+ramp, s.at.pj+s.l.arch.Level[0].ReadPJ*bytes)
 }
 
 // outside returns the bytes that cross the interface under the mapping that is

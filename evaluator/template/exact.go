@@ -53,10 +53,12 @@ type exact struct {
 	cuts          []tileCut
 	tiles         []unitTile
 	byCut, byTile []ranked
+	// sharp are sharper bounds of the tiles in byTile, which their order does not depend on.
+	sharp []float64
 	// rank is the place of each tile in byTile, left are those that a cut leaves hope for.
 	rank, left []int32
 	// alike are the tiles of each operand by their key.
-	alike [model.Operands][]keyed
+	alike [model.Operands][]uint64
 	// between are the steps of the shared memory for each size, of the cut that is searched.
 	between [model.Dims][]int64
 }
@@ -228,7 +230,7 @@ func (s *exact) begin(list []Spread, which *[model.Dims]selection, m *model.Mapp
 		partial := products * (again - 1) * float64(p.PartialBytes)
 		s.pj += partial*registers.ReadPJ + (products*float64(p.Bytes[o])+partial)*registers.WritePJ
 	}
-	if s.value(&taken{}) >= s.limit {
+	if s.value(0, 0, 0, 0, 0) >= s.limit {
 		return false
 	}
 	s.sums = s.bytes[model.Outputs] / float64(p.Bytes[model.Outputs]) * float64(p.PartialBytes)
@@ -513,11 +515,11 @@ func (s *exact) search() {
 		s.among(x)
 		more := s.beyond(x, &least, &small)
 		if s.together(x, &small, &x.steps) < s.limit {
-			for _, k := range tiles {
+			for i, k := range tiles {
 				if k.value+more >= s.limit {
 					break
 				}
-				if k.sharp+more < s.limit {
+				if s.sharp[i]+more < s.limit {
 					s.pair(x, &s.tiles[k.at])
 				}
 			}
@@ -531,8 +533,8 @@ func (s *exact) search() {
 		s.left = s.left[:0]
 		for o := range model.Operands {
 			for _, k := range s.standing(o, x) {
-				if s.tiles[k.at].value+more < s.limit {
-					s.left = append(s.left, k.at)
+				if at := int32(uint32(k)); s.tiles[at].value+more < s.limit {
+					s.left = append(s.left, at)
 				}
 			}
 		}
@@ -587,10 +589,11 @@ func leastInputs(list *[2]overlaps, at *[model.Dims]uint16) float64 {
 func (s *exact) hopeful(list []ranked) []ranked {
 	s.rank = slices.Grow(s.rank[:0], len(s.tiles))[:len(s.tiles)]
 	left := list[:0]
+	s.sharp = s.sharp[:0]
 	for i, k := range list {
 		s.rank[k.at] = int32(i)
-		if k.sharp = s.tiles[k.at].value; k.sharp < s.limit {
-			left = append(left, k)
+		if sharp := s.tiles[k.at].value; sharp < s.limit {
+			left, s.sharp = append(left, k), append(s.sharp, sharp)
 		}
 	}
 	return left
@@ -601,23 +604,16 @@ func (s *exact) group() {
 	for o := range model.Operands {
 		list := s.alike[o][:0]
 		for i := range s.tiles {
-			list = append(list, keyed{s.key(o, &s.tiles[i].at), int32(i)})
+			list = append(list, s.key(o, &s.tiles[i].at)<<keyed|uint64(i))
 		}
-		slices.SortFunc(list, func(a, b keyed) int {
-			if c := cmp.Compare(a.key, b.key); c != 0 {
-				return c
-			}
-			return cmp.Compare(a.at, b.at)
-		})
+		slices.Sort(list)
 		s.alike[o] = list
 	}
 }
 
-// keyed is where a tile stands that has a key.
-type keyed struct {
-	key uint64
-	at  int32
-}
+// keyed are the bits below a key, which say where a tile stands that has it. Both take less than half of the bits: a
+// layer has at most maxTilings tiles, or two to four dimensions of a few hundred sizes at most.
+const keyed = 32
 
 // key numbers the sizes of a tile in the dimensions that an operand has.
 func (s *exact) key(o model.Operand, at *[model.Dims]uint16) (key uint64) {
@@ -631,7 +627,7 @@ func (s *exact) key(o model.Operand, at *[model.Dims]uint16) (key uint64) {
 
 // standing returns the tiles for which an operand stands still while the loops of the shared memory run, for a
 // cut: none of those of several steps has it.
-func (s *exact) standing(o model.Operand, x *tileCut) []keyed {
+func (s *exact) standing(o model.Operand, x *tileCut) []uint64 {
 	var at [model.Dims]uint16
 	for d := range model.Dims {
 		if !model.Relevant(o, d) {
@@ -644,9 +640,9 @@ func (s *exact) standing(o model.Operand, x *tileCut) []keyed {
 		at[d] = uint16(i)
 	}
 	key, list := s.key(o, &at), s.alike[o]
-	first, _ := slices.BinarySearchFunc(list, key, func(x keyed, key uint64) int { return cmp.Compare(x.key, key) })
+	first, _ := slices.BinarySearch(list, key<<keyed)
 	end := first
-	for end < len(list) && list[end].key == key {
+	for end < len(list) && list[end]>>keyed == key {
 		end++
 	}
 	return list[first:end]
@@ -672,8 +668,6 @@ func (s *exact) beyond(x, least *tileCut, small *unitTile) float64 {
 // ranked is a bound and where it stands.
 type ranked struct {
 	value float64
-	// sharp is a sharper bound, which the order does not depend on.
-	sharp float64
 	at    int32
 }
 
@@ -701,16 +695,23 @@ func (s *exact) bound(x *tileCut, y *unitTile) float64 { return s.together(x, y,
 func (s *exact) together(x *tileCut, y *unitTile, comes *[model.Operands]float64) float64 {
 	w, in, out := comes[model.Weights]-1, comes[model.Inputs]-1, comes[model.Outputs]-1
 	back := out * s.sums
-	return s.value(&taken{
-		io: x.io, read: x.read + y.read + w*s.bytes[model.Weights] + in*y.given + back, written: x.written + y.written + back,
-		ramp: x.ramp + y.ramp, pj: x.pj + y.pj + w*y.again[model.Weights] + in*y.again[model.Inputs] + out*y.again[model.Outputs],
-	})
+	read, written := x.read+y.read+w*s.bytes[model.Weights]+in*y.given+back, x.written+y.written+back
+	return s.value(x.io, read, written, x.ramp+y.ramp, x.pj+y.pj+w*y.again[model.Weights]+in*y.again[model.Inputs]+out*y.again[model.Outputs])
 }
 
-// value returns what something is worth at least.
-func (s *exact) value(t *taken) float64 {
-	cycles := max(s.compute, t.io*s.io, max(t.read, t.written)*s.port)
-	return s.goal.value(cycles+t.ramp, s.pj+t.pj) * margin
+// value returns what something is worth at least that takes so much: none is NaN, which max would look for.
+func (s *exact) value(io, read, written, ramp, pj float64) float64 {
+	cycles := s.compute
+	if io *= s.io; io > cycles {
+		cycles = io
+	}
+	if written > read {
+		read = written
+	}
+	if read *= s.port; read > cycles {
+		cycles = read
+	}
+	return s.goal.value(cycles+ramp, s.pj+pj) * margin
 }
 
 // tileDims is the order in which sizes of a tile of the local memory are chosen.
@@ -729,7 +730,8 @@ func (s *exact) listTiles(chosen int, n *[model.Dims]int64, x *unitTile, least *
 		if !s.fits(2, n, false) {
 			continue
 		}
-		if s.inputs(x, orSmall); chosen+1 < len(tileDims) {
+		if chosen+1 < len(tileDims) {
+			s.inputs(x, orSmall)
 			left := [model.Dims]int64{1, 1, 1, 1, 1, 1, 1, 1}
 			for _, d := range tileDims[:chosen+1] {
 				left[d] = model.CeilDiv(s.rest[d], n[d])
@@ -925,11 +927,11 @@ func (s *exact) listCuts(chosen int, n, extent *[model.Dims]int64, x *tileCut, l
 			continue
 		}
 		if len(c.counts) > 1 {
-			value := s.lowest(n, x, least)
+			value, hope := s.lowest(n, x, least, s.ramp(extent, s.io)*margin)
 			if value >= s.limit {
 				break // more tiles take no less
 			}
-			if value+s.ramp(extent, s.io)*margin >= s.limit {
+			if !hope {
 				continue
 			}
 		}
@@ -938,20 +940,23 @@ func (s *exact) listCuts(chosen int, n, extent *[model.Dims]int64, x *tileCut, l
 	n[d], extent[d], x.at[d] = 1, c.extent[len(c.extent)-1], 0
 }
 
-// lowest returns a bound of cuts with as many tiles or more, but for what passes the interface first and last.
-func (s *exact) lowest(n *[model.Dims]int64, x *tileCut, least *unitTile) float64 {
+// lowest returns a bound of cuts with as many tiles or more, but for what passes the interface first and last. With that,
+// the ramp, it says whether it leaves hope: the first operand that may stay and does ends the search, and the bound is its own.
+func (s *exact) lowest(n *[model.Dims]int64, x *tileCut, least *unitTile, ramp float64) (value float64, hope bool) {
 	for o := range model.Operands {
 		x.steps[o] = without(o, n)
 	}
 	in := s.planes * s.ofShared[0].at(x.at[model.P], x.at[model.R], orSmall) * s.ofShared[1].at(x.at[model.Q], x.at[model.S], orSmall)
-	value := math.Inf(1)
+	value = math.Inf(1)
 	for stays := range model.Operands {
 		x.comes = x.steps
 		x.comes[stays] = 1
 		s.price(x, in, float64(s.fixed*steps(n)))
-		value = min(value, s.bound(x, least))
+		if value = min(value, s.bound(x, least)); value+ramp < s.limit {
+			return value, true
+		}
 	}
-	return value
+	return value, false
 }
 
 // price sets what a cut takes of which inputs come some bytes each time.
