@@ -83,6 +83,22 @@ func oddLayer(rng *rand.Rand) *workload.Workload {
 	return w
 }
 
+// readRows returns the rows of an image that windows along an axis read, and the rows from the first
+// window's begin to the last one's end, padding with them: half before the image and half behind it.
+func readRows(out, window, in, stride, dilation int64) (rows map[int64]bool, span int64) {
+	rows = map[int64]bool{}
+	span = (out-1)*stride + (window-1)*dilation + 1
+	top := max(span-in, 0) / 2
+	for p := range out {
+		for r := range window {
+			if y := p*stride + r*dilation - top; y >= 0 && y < in {
+				rows[y] = true
+			}
+		}
+	}
+	return rows, span
+}
+
 // elementsOf lists the elements of a layer's tensors that its products use, one by one.
 // Padding is half before the image and half behind it, as no layer says where it is.
 // around are those inputs that lie between others that are used, in rows and columns, and
@@ -137,16 +153,11 @@ func elementsOf(l *workload.Layer) (weights, inputs, around, outputs int64, hole
 		}
 		leaves, padded := false, false
 		axis := func(out, window, in, stride, dilation int64) (rows map[int64]bool, first, last int64) {
-			rows, first, last = map[int64]bool{}, in, -1
-			span := (out-1)*stride + (window-1)*dilation + 1
-			top := max(span-in, 0) / 2
+			rows, span := readRows(out, window, in, stride, dilation)
 			leaves, padded = leaves || out*window < span, padded || span > in
-			for p := range out {
-				for r := range window {
-					if y := p*stride + r*dilation - top; y >= 0 && y < in {
-						rows[y], first, last = true, min(first, y), max(last, y)
-					}
-				}
+			first, last = in, -1
+			for y := range rows {
+				first, last = min(first, y), max(last, y)
 			}
 			return rows, first, last
 		}
