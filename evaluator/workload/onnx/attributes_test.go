@@ -1,6 +1,7 @@
 package onnx_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -74,6 +75,58 @@ func TestAttributesOfConvolutionsAndPoolings(t *testing.T) {
 		}
 		if got := g.Shape(g.Outputs[0]); !slices.Equal(got, test.want) {
 			t.Errorf("%s: the output is %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+// A size of 0 makes an input empty, -1 is open as some exporters write it, and no other is below 0.
+func TestSizesOfInputs(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		x    []int64
+		dims map[string]int64
+		want string // of the error, "" for the shape 4, 3, 8, 8
+	}{
+		"none":               {[]int64{0, 3, 8, 8}, nil, `input "x" has no elements, and nothing else comes in: give its dimensions sizes of 1 or more with --dim, by name or as x.0=N`},
+		"none, of rows":      {[]int64{4, 3, 0, 8}, nil, `input "x" has no elements`},
+		"none, but given":    {[]int64{0, 3, 8, 8}, map[string]int64{"x.0": 4}, ""},
+		"open":               {[]int64{-1, 3, 8, 8}, map[string]int64{"x.0": 4}, ""},
+		"less than none":     {[]int64{-3, 3, 8, 8}, nil, `"x": dimension 0 is -3, want 0 or more, or a name where it is open`},
+		"given all the same": {[]int64{4, 3, -3, 8}, map[string]int64{"x.2": 8}, `"x": dimension 2 is -3`},
+	} {
+		m := modeltest.ONNX{
+			Inputs: []modeltest.ONNXInput{{Name: "x", Shape: test.x}}, Outputs: []string{"y"},
+			Nodes: []modeltest.ONNXNode{{Op: "Relu", In: []string{"x"}, Out: []string{"y"}}},
+		}
+		g, err := onnx.Read(m.Bytes(), onnx.Options{Dims: test.dims})
+		switch {
+		case test.want != "":
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%s: %v, want %s", name, err, test.want)
+			}
+		case err != nil:
+			t.Errorf("%s: %v", name, err)
+		case !slices.Equal(g.Shape(g.Outputs[0]), []int64{4, 3, 8, 8}):
+			t.Errorf("%s: the output is %v", name, g.Shape(g.Outputs[0]))
+		}
+	}
+}
+
+// The units of a recurrent cell are those of its matrices, and its attribute says the same.
+func TestUnitsOfCells(t *testing.T) {
+	t.Parallel()
+	for cell, gates := range map[string]int64{"RNN": 1, "GRU": 3, "LSTM": 4} {
+		for hidden, valid := range map[int64]bool{8: true, 16: false, 0: false} {
+			m := modeltest.ONNX{
+				Inputs:  []modeltest.ONNXInput{{Name: "x", Shape: []int64{5, 1, 4}}},
+				Weights: []modeltest.ONNXTensor{{Name: "w", Shape: []int64{1, gates * 8, 4}}, {Name: "r", Shape: []int64{1, gates * 8, 8}}},
+				Nodes:   []modeltest.ONNXNode{{Op: cell, In: []string{"x", "w", "r"}, Out: []string{"y"}, Attrs: map[string]any{"hidden_size": hidden}}},
+				Outputs: []string{"y"},
+			}
+			_, err := onnx.Read(m.Bytes(), onnx.Options{})
+			if want := fmt.Sprintf("(%s): hidden_size is %d, the matrices", cell, hidden); valid && err != nil || !valid && (err == nil || !strings.Contains(err.Error(), want)) {
+				t.Errorf("%s of 8 units, hidden_size %d: %v", cell, hidden, err)
+			}
 		}
 	}
 }

@@ -92,6 +92,10 @@ func (n *node) recur(cell string, gates int64, w, r []int64) {
 		n.misfit("the matrices %v and %v do not fit the input %v", w, r, x)
 		return
 	}
+	if hidden := n.int("hidden_size", units); hidden != units {
+		n.misfit("hidden_size is %d, the matrices %v and %v have %d units", hidden, w, r, units)
+		return
+	}
 	steps, batch := x[0], x[1]
 	all, last := []int64{steps, directions, batch, units}, []int64{directions, batch, units}
 	if n.int("layout", 0) == 1 { // the batch stands first

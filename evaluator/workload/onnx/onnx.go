@@ -120,7 +120,7 @@ func (m *model) read(body []byte) error {
 		}
 	}
 	if m.empty != "" && len(m.g.Inputs) == 0 {
-		return fmt.Errorf("input %q has no elements, and nothing else comes in: give its dimensions sizes of 1 or more with --dim", m.empty)
+		return fmt.Errorf("input %q has no elements, and nothing else comes in: give its dimensions sizes of 1 or more with --dim, by name or as %s.0=N", m.empty, shown(m.empty))
 	}
 	if err := m.unused(); err != nil {
 		return err
@@ -219,7 +219,8 @@ func (m *model) constant(name string, t tensor) error {
 	return nil
 }
 
-// info is a ValueInfoProto. An open dimension is -1 and may have a name.
+// info is a ValueInfoProto. An open dimension is -1 and may have a name. One of 0 makes an
+// input empty; elsewhere it tells nothing, as some exporters write it for what they do not know.
 type info struct {
 	name  string
 	kind  int64
@@ -229,7 +230,7 @@ type info struct {
 }
 
 func (in info) static() ([]int64, bool) {
-	return in.shape, in.known && !slices.Contains(in.shape, -1)
+	return in.shape, in.known && !slices.ContainsFunc(in.shape, func(d int64) bool { return d < 1 })
 }
 
 func (m *model) info(message []byte) (in info, err error) {
@@ -278,8 +279,8 @@ func (m *model) dimension(in *info, message []byte) error {
 	err := m.r.fields(message, func(f field) error {
 		switch f.num {
 		case 1:
-			if size = int64(f.n); size <= 0 { // some exporters write 0 or -1 for open
-				size = -1
+			if size = int64(f.n); size < -1 { // some exporters write -1 for open
+				return fmt.Errorf("%q: dimension %d is %d, want 0 or more, or a name where it is open: export the model again", in.name, len(in.shape), size)
 			}
 		case 2:
 			name = f.text()
@@ -299,7 +300,8 @@ func (m *model) input(in info) error {
 		return fmt.Errorf("input %q has no shape: export the model with a fixed input shape", in.name)
 	}
 	for d, size := range in.shape {
-		if size >= 0 {
+		_, given := m.options.Dims[fmt.Sprintf("%s.%d", in.name, d)]
+		if size > 0 || size == 0 && !given {
 			continue
 		}
 		v, err := m.size(in, d)

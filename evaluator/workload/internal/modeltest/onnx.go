@@ -17,7 +17,8 @@ type ONNX struct {
 	Functions []ONNXFunction
 }
 
-// ONNXInput is a model input; a dimension of -1 is open, with a name in Dims.
+// ONNXInput is a model input; a dimension of -1 is open, with a name in Dims, others below 0 are
+// written as they are.
 // Kind is the element type, 0 means 32-bit floating point.
 type ONNXInput struct {
 	Name  string
@@ -116,7 +117,7 @@ func (in ONNXInput) bytes() []byte {
 	var shape []byte
 	for i, d := range in.Shape {
 		var dim []byte
-		if d >= 0 {
+		if d != -1 {
 			dim = number(dim, 1, d)
 		} else if i < len(in.Dims) {
 			dim = message(dim, 2, []byte(in.Dims[i]))
