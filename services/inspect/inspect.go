@@ -30,6 +30,7 @@ func Builtins() catalog.Catalog {
 
 // Subject is a template on networks, with the metrics of a study where it is one's.
 type Subject struct {
+	// Template and Networks are not to be changed after the first Measure, which binds them.
 	Template *frame.Spec
 	Networks []evaluator.Network
 	// Spec is the study; nil for a template alone.
