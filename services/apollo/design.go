@@ -325,13 +325,13 @@ func quantityOf(where, text string, p space.Param) (space.Value, error) {
 	q, err := unit.Parse(text)
 	if err != nil {
 		hint := p.Name + " is a number without a unit"
-		if !known {
-			hint = p.Name + " is a number of " + p.Unit
-		} else {
+		switch {
+		case known && p.Unit != "":
+			hint = p.Name + " takes " + want.Dimension.Phrase() + " in " + strings.Join(unitsLike(want), ", ")
+		case known:
 			hint = p.Name + " takes " + want.Dimension.Phrase()
-			if p.Unit != "" {
-				hint += " in " + strings.Join(unitsLike(want), ", ")
-			}
+		case p.Unit != "":
+			hint = p.Name + " is a number of " + p.Unit
 		}
 		return space.Value{}, cli.Hinted(cli.ExitUsage, hint, fmt.Errorf("%s: %w", where, err))
 	}
