@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 
 	"github.com/ThreeDotsLabs/watermill/message"
 
@@ -21,9 +23,30 @@ import (
 // are all that is outstanding, and a notice has to fit in a message.
 const maxReturned = 512
 
-// maxPresenceText bounds the text of an item in a notice: with as many items as there may be,
-// it still fits in a message of 1 MiB.
-const maxPresenceText = 512
+// maxPresenceText bounds the text of an item in a notice: with maxReturned items in hand and as
+// many given back, it still fits in a message of 1 MiB where JSON writes two bytes for each.
+const maxPresenceText = 400
+
+// presenceText bounds a text for a notice. What cannot be printed is a blank in it: JSON
+// writes six bytes for each.
+func presenceText(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(s, " "))
+	return events.Cut(s, maxPresenceText)
+}
+
+// encodePresence is JSON that writes < > & as they are: json.Marshal takes six bytes for each.
+func encodePresence(p events.Presence) ([]byte, error) {
+	var out bytes.Buffer
+	to := json.NewEncoder(&out)
+	to.SetEscapeHTML(false)
+	err := to.Encode(p)
+	return out.Bytes(), err
+}
 
 // heldItems is what a worker has in its hands, for its notices of presence.
 type heldItems struct {
@@ -55,7 +78,7 @@ func (h *heldItems) say(item events.PresentItem, p evaluator.Progress) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if _, held := h.items[item]; held {
-		h.said[item] = events.Cut(text, maxPresenceText)
+		h.said[item] = presenceText(text)
 	}
 }
 
@@ -82,7 +105,7 @@ func (h *heldItems) hold(msg *message.Message) (done func(err error)) {
 		delete(h.returned, key)
 		if err != nil && !errors.Is(err, context.Canceled) {
 			item, now := key, time.Now()
-			item.Since, item.Error = events.Micros(now.UnixMicro()), events.Cut(err.Error(), maxPresenceText)
+			item.Since, item.Error = events.Micros(now.UnixMicro()), presenceText(err.Error())
 			h.returned[key] = returnedItem{item, comesAgainBy(msg, now)}
 		}
 	}
@@ -212,7 +235,7 @@ func (e *Evaluator) beat(ctx context.Context) {
 	tell := time.NewTicker(events.PresentEvery)
 	defer tell.Stop()
 	for {
-		data, err := json.Marshal(e.presence())
+		data, err := encodePresence(e.presence())
 		if err == nil {
 			err = e.Bus.Notify(ctx, events.PresenceSubject(e.Name), data)
 		}

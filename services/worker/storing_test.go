@@ -134,22 +134,28 @@ func TestANoticeNamesTheLatestItemsGivenBack(t *testing.T) {
 // least size that a server is set to.
 func TestNoticesFitInAMessage(t *testing.T) {
 	t.Parallel()
-	var h heldItems
-	e := &Evaluator{Name: "toy", Worker: "host/1"}
-	long := strings.Repeat("€", 1<<20)
-	for batch := range 2 * maxReturned {
-		msg := message.NewMessage("", nil)
-		msg.Metadata.Set(events.MetaSubject, events.WorkSubject("toy", "study", "00000001", batch))
-		done := h.hold(msg)
-		h.say(events.PresentItem{Study: "study", Run: "00000001", Batch: batch}, evaluator.Progress{Done: -1, Message: long})
-		if batch >= maxReturned {
-			done(errors.New(long))
+	for _, word := range []string{"€", "\x1b", "\xff", "<&>", `"\`} {
+		var h heldItems
+		e := &Evaluator{Name: "toy", Worker: "host/1"}
+		long := strings.Repeat(word, 1<<10)
+		for batch := range 2 * maxReturned {
+			msg := message.NewMessage("", nil)
+			msg.Metadata.Set(events.MetaSubject, events.WorkSubject("toy", "study", "00000001", batch))
+			done := h.hold(msg)
+			h.say(events.PresentItem{Study: "study", Run: "00000001", Batch: batch}, evaluator.Progress{Done: -1, Message: long})
+			if batch >= maxReturned {
+				done(errors.New(long))
+			}
 		}
-	}
-	p := e.presence()
-	p.Items, p.Returned = h.list(time.Now())
-	data, err := json.Marshal(p)
-	if err != nil || len(p.Items) != maxReturned || len(p.Returned) != maxReturned || len(data) > 1<<20 {
-		t.Errorf("%d items in hand and %d given back take %d bytes, error %v; want %d of each in at most %d", len(p.Items), len(p.Returned), len(data), err, maxReturned, 1<<20)
+		p := e.presence()
+		p.Items, p.Returned = h.list(time.Now())
+		data, err := encodePresence(p)
+		if err != nil || len(p.Items) != maxReturned || len(p.Returned) != maxReturned || len(data) > 1<<20 {
+			t.Errorf("%q: %d items in hand and %d given back take %d bytes, error %v; want %d of each in at most %d", word, len(p.Items), len(p.Returned), len(data), err, maxReturned, 1<<20)
+		}
+		var read events.Presence
+		if err := json.Unmarshal(data, &read); err != nil || len(read.Returned) != maxReturned || read.Returned[0].Error != p.Returned[0].Error {
+			t.Errorf("%q: the notice reads as %d items given back, error %v", word, len(read.Returned), err)
+		}
 	}
 }
