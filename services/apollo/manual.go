@@ -153,8 +153,9 @@ func (m *manual) settle(ctx context.Context, want int) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	moved := make(chan error, 1)
+	run := events.RunFilter(m.view.Study, m.view.Run) // m.view is read anew meanwhile
 	go func() {
-		for _, err := range m.session.bus.Log().Follow(ctx, 0, events.RunFilter(m.view.Study, m.view.Run)) {
+		for _, err := range m.session.bus.Log().Follow(ctx, 0, run) {
 			select {
 			case moved <- err:
 			default: // it will look anyway
