@@ -191,7 +191,7 @@ func shortBench(args []string) []string {
 	if !slices.Contains(args, "--task") { // any of them
 		task := map[string]string{"kernels": "convolution-a100", "kernels-starts": "convolution-a100-start-1", "odd": "levels-valley", "templates": "gemmini-x3", "transfer-budgets": "mobilenetv2-5p8-to-4p8", "transfer-kernels": "convolution-a4000-to-convolution-a100"}
 		if slices.Contains(args, "test") {
-			task = map[string]string{"odd": "levels-waves"}
+			task = map[string]string{"kernels": "convolution-a100", "kernels-starts": "convolution-a100-start-1", "odd": "levels-waves"}
 		}
 		suite, usual := "", "mobilenetv2-4p8"
 		if slices.Contains(args, "test") {
