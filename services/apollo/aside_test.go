@@ -33,7 +33,7 @@ func TestAnswersAsideAreNobodysWord(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	reader, err := nats.Connect(url, nats.UserInfo("look", secretWord), nats.CustomInboxPrefix("_INBOX_reader"))
+	reader, err := nats.Connect(url, nats.UserInfo("look", secretWord), nats.Timeout(connectPatience), nats.CustomInboxPrefix("_INBOX_reader"))
 	if err != nil {
 		t.Fatal(err)
 	}

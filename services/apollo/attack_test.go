@@ -98,6 +98,9 @@ func attacks() []attack {
 	)
 }
 
+// connectPatience is how long a busy machine may take to log somebody in.
+const connectPatience = 30 * time.Second
+
 // No role can do another one's job; with the line that it lacks it can.
 func TestAttacksAreDenied(t *testing.T) {
 	t.Parallel()
@@ -118,7 +121,7 @@ func TestAttacksThroughALeafAreDenied(t *testing.T) {
 	members, extra := withTwins(list)
 	remote := fmt.Sprintf("leafnodes { remotes: [ { url: \"nats-leaf://root:%s@127.0.0.1:%d\" } ] }\n", secretWord, opts.LeafNode.Port)
 	leaf, _ := teamServerWith(t, members, extra, domain+remote, nil)
-	nc, err := nats.Connect(leaf, nats.UserInfo("root", secretWord))
+	nc, err := nats.Connect(leaf, nats.UserInfo("root", secretWord), nats.Timeout(connectPatience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +210,7 @@ func provisioned(t *testing.T, url string) *nats.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = bus.Close(context.WithoutCancel(t.Context())) })
-	root, err := nats.Connect(url, nats.UserInfo("root", secretWord))
+	root, err := nats.Connect(url, nats.UserInfo("root", secretWord), nats.Timeout(connectPatience))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +222,7 @@ func provisioned(t *testing.T, url string) *nats.Conn {
 func (a *attack) try(t *testing.T, url, user, inbox string, root *nats.Conn) error {
 	t.Helper()
 	denied := make(chan error, 8)
-	nc, err := nats.Connect(url, nats.UserInfo(user, secretWord), nats.CustomInboxPrefix(inbox), nats.PermissionErrOnSubscribe(true),
+	nc, err := nats.Connect(url, nats.UserInfo(user, secretWord), nats.Timeout(connectPatience), nats.CustomInboxPrefix(inbox), nats.PermissionErrOnSubscribe(true),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { denied <- err }))
 	if err != nil {
 		t.Fatal(err)
@@ -295,7 +298,7 @@ func TestRedirectedEventsStayWhereTheyAre(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = bus.Close(t.Context()) }()
-	nc, err := nats.Connect(url, nats.UserInfo("look", secretWord), nats.CustomInboxPrefix("_INBOX_reader"))
+	nc, err := nats.Connect(url, nats.UserInfo("look", secretWord), nats.Timeout(connectPatience), nats.CustomInboxPrefix("_INBOX_reader"))
 	if err != nil {
 		t.Fatal(err)
 	}
