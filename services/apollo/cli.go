@@ -14,6 +14,7 @@ import (
 	"apollo/archiver/storage"
 	"apollo/events"
 	"apollo/services/cli"
+	"apollo/services/external"
 	"apollo/services/tracing"
 )
 
@@ -54,6 +55,9 @@ func Main(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io
 	if errors.Is(err, events.ErrUnreachable) && a.nats == "" && a.holderStopped() {
 		err = a.heldError(err)
 	}
+	if _, ok := errors.AsType[*external.WordError](err); ok {
+		err = cli.Hinted(cli.ExitUsage, "", err) // as lint says it
+	}
 	code, hint := cli.Classify(ctx, err)
 	if errors.Is(err, cli.ErrSilent) {
 		return code
@@ -70,6 +74,7 @@ func (a *app) root() *cobra.Command {
 		Long: `Apollo searches the design space of a machine-learning accelerator for the best
 design under an area, latency or energy budget, and learns from earlier studies.`,
 		Example:       "  apollo run examples/mobilenetv2-6p8.yaml",
+		Version:       thisBuild().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          a.GroupArgs,
@@ -85,6 +90,7 @@ design under an area, latency or energy budget, and learns from earlier studies.
 	a.AddFlags(f)
 	// The help prints a default: secrets of the environment are none of its.
 	f.Lookup("nats").DefValue, f.Lookup("archive").DefValue = "", ""
+	root.SetVersionTemplate("apollo {{.Version}}\n")
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	root.SetIn(a.Stdin)

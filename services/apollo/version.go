@@ -32,6 +32,9 @@ func thisBuild() build {
 	return b
 }
 
+// String is what `apollo version` and `apollo --version` print.
+func (b build) String() string { return fmt.Sprintf("%s (%s, %s)", b.Version, b.Go, b.Platform) }
+
 // name tells builds apart in a log.
 func (b build) name() string {
 	if b.Revision == "" || strings.Contains(b.Version, b.Revision[:min(7, len(b.Revision))]) {
@@ -49,7 +52,7 @@ func (a *app) versionCommand() *cobra.Command {
 		RunE: func(*cobra.Command, []string) error {
 			b := thisBuild()
 			return a.Print(cli.Answer{Value: b, Text: func(w io.Writer, _ cli.Paint) {
-				fmt.Fprintf(w, "apollo %s (%s, %s)\n", b.Version, b.Go, b.Platform)
+				fmt.Fprintf(w, "apollo %s\n", b)
 			}})
 		},
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 )
@@ -304,10 +305,15 @@ func (f folder) firstLine(name, path string) error {
 	if _, err := os.Stat(f.file(words[0])); errors.Is(err, fs.ErrNotExist) {
 		return wrong(name, "the first line of the program %s names an interpreter that is not there: %s", name, words[0])
 	}
-	if filepath.Base(words[0]) == "env" && len(words) == 2 && !strings.HasPrefix(words[1], "-") {
-		if _, err := exec.LookPath(words[1]); errors.Is(err, exec.ErrNotFound) {
-			return wrong(name, "the first line of the program %s names an interpreter that is not on the PATH: %s", name, words[1])
-		}
+	if filepath.Base(words[0]) != "env" || len(words) < 2 || strings.HasPrefix(words[1], "-") {
+		return nil
+	}
+	if len(words) > 2 && runtime.GOOS == "linux" { // macOS splits them
+		return wrong(name, "the first line of the program %s gives env several words, which Linux takes for one name: write #!%s -S %s",
+			name, words[0], strings.Join(words[1:], " "))
+	}
+	if _, err := exec.LookPath(words[1]); errors.Is(err, exec.ErrNotFound) && !strings.Contains(words[1], "=") {
+		return wrong(name, "the first line of the program %s names an interpreter that is not on the PATH: %s", name, words[1])
 	}
 	return nil
 }

@@ -199,9 +199,6 @@ func (b *builder) ownEvaluator(e *node) {
 	}
 }
 
-// startedIn is where a program of a study begins, which says where its script must be.
-const startedIn = "The programs of a study are started in the folder of its file."
-
 // findable reports a program that cannot be started, where somebody looks and it was not
 // asked already.
 func (b *builder) findable(exec *node) {
@@ -209,7 +206,7 @@ func (b *builder) findable(exec *node) {
 		return
 	}
 	if err := b.opts.Missing(b.program.Exec); err != nil {
-		b.addMistakeAt(wordOf(exec, err), exec.pointer, codeUnknownName, startedIn, "the evaluator's program cannot be started: %s", err)
+		b.addMistakeAt(wordOf(exec, err), exec.pointer, codeUnknownName, "", "the evaluator's program cannot be started: %s", err)
 	}
 }
 

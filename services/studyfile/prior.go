@@ -105,7 +105,7 @@ func (b *builder) askedProgram(n *node, s *events.Source) {
 	switch {
 	case err == nil || said:
 	case !errors.Is(err, ErrSilent):
-		b.addMistakeAt(wordOf(n.get("exec"), err), n.get("exec").pointer, codeUnknownName, startedIn, "the prior's program cannot be asked: %s", err)
+		b.addMistakeAt(wordOf(n.get("exec"), err), n.get("exec").pointer, codeUnknownName, "", "the prior's program cannot be asked: %s", err)
 		return
 	case len(s.Metrics) == 0:
 		b.addMistake(n.get("exec"), codeMissing, "Write metrics: [{name: latency, unit: s}], or let the program describe itself.", "nobody says what the prior's program answers: %s", err)
