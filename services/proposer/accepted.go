@@ -38,6 +38,7 @@ type acceptedRuns struct {
 	mu    sync.Mutex // guards what follows
 	known map[string]map[string]acceptedRun
 	n     int // runs in it
+	drops int // how often a run was removed: what was read before is not kept after it
 }
 
 // of returns the runs of a study, oldest first. The error says which of them cannot be read.
@@ -59,7 +60,7 @@ func (a *acceptedRuns) list(ctx context.Context, bus events.Bus, study string) (
 		return nil, fmt.Errorf("list the runs of %s: %w", study, err)
 	}
 	a.mu.Lock()
-	before := a.known[study]
+	before, drops := a.known[study], a.drops
 	a.mu.Unlock()
 	is, unknown := map[string]acceptedRun{}, []string(nil)
 	for _, subject := range subjects {
@@ -95,16 +96,25 @@ func (a *acceptedRuns) list(ctx context.Context, bus events.Bus, study string) (
 			is[run] = r
 		}
 	}
-	a.keep(study, is)
-	return slices.SortedFunc(maps.Values(is), func(x, y acceptedRun) int { return cmp.Compare(x.seq, y.seq) }), nil
+	runs = slices.SortedFunc(maps.Values(is), func(x, y acceptedRun) int { return cmp.Compare(x.seq, y.seq) })
+	a.keep(study, runs, drops)
+	return runs, nil
 }
 
-// keep takes the runs of a study down in place of those that were kept of it.
-func (a *acceptedRuns) keep(study string, runs map[string]acceptedRun) {
+// keep takes the runs of a study down, oldest first, in place of those that were kept of
+// it. They were read when drops runs had been removed.
+func (a *acceptedRuns) keep(study string, runs []acceptedRun, drops int) {
+	kept := map[string]acceptedRun{}
+	for _, r := range runs[max(0, len(runs)-keptRuns):] {
+		if r.unreadable == nil {
+			kept[r.key.Run] = r
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	kept := maps.Clone(runs)
-	maps.DeleteFunc(kept, func(_ string, r acceptedRun) bool { return r.unreadable != nil })
+	if drops != a.drops {
+		return
+	}
 	a.n -= len(a.known[study])
 	delete(a.known, study)
 	if a.known == nil || a.n+len(kept) > keptRuns {
@@ -120,6 +130,7 @@ func (a *acceptedRuns) keep(study string, runs map[string]acceptedRun) {
 func (a *acceptedRuns) drop(key messages.RunKey) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.drops++
 	before := a.known[key.Study]
 	if _, known := before[key.Run]; !known {
 		return

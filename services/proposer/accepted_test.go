@@ -18,6 +18,8 @@ type readBus struct {
 	events.Bus
 	runs        []string
 	reads, read int
+	// meanwhile happens in the middle of a read.
+	meanwhile func()
 }
 
 type readLog struct {
@@ -37,6 +39,9 @@ func (b *readBus) Subjects(context.Context, string) (subjects []string, err erro
 func (b readLog) Read(_ context.Context, _ uint64, filters ...string) iter.Seq2[events.Message, error] {
 	b.reads++
 	return func(yield func(events.Message, error) bool) {
+		if b.meanwhile != nil {
+			b.meanwhile()
+		}
 		for i, run := range b.runs {
 			subject := events.StudySubject("a", run, "accepted")
 			if !slices.ContainsFunc(filters, func(f string) bool { return events.Overlap(f, subject) }) {
@@ -86,5 +91,38 @@ func TestRunsAreReadAtOnce(t *testing.T) {
 	a.drop(messages.RunKey{Study: "a", Run: bus.runs[0]})
 	if a.n != 0 || len(a.known) != 0 {
 		t.Errorf("%d runs of %d studies are kept, want none", a.n, len(a.known))
+	}
+}
+
+// A run that is removed while the runs of its study are read is not kept.
+func TestRemovedWhileRead(t *testing.T) {
+	t.Parallel()
+	var a acceptedRuns
+	bus := &readBus{runs: []string{"0000aaaa", "0000bbbb"}}
+	bus.meanwhile = func() { a.drop(messages.RunKey{Study: "a", Run: "0000aaaa"}) }
+	if _, err := a.of(t.Context(), bus, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if a.n != 0 || len(a.known["a"]) != 0 {
+		t.Errorf("kept: %v", a.known)
+	}
+	bus.meanwhile = nil
+	if _, err := a.of(t.Context(), bus, "a"); err != nil || a.n != 2 {
+		t.Errorf("%d runs are kept (%v), want 2", a.n, err)
+	}
+}
+
+// Of a study with more runs than are kept, the newest are.
+func TestOneStudyIsBounded(t *testing.T) {
+	t.Parallel()
+	var a acceptedRuns
+	runs := make([]acceptedRun, keptRuns+2)
+	for i := range runs {
+		runs[i] = acceptedRun{key: messages.RunKey{Study: "a", Run: fmt.Sprintf("%08x", i)}, seq: uint64(i + 1)}
+	}
+	a.keep("a", runs, 0)
+	a.keep("a", runs, 0)
+	if _, oldest := a.known["a"]["00000001"]; a.n != keptRuns || len(a.known["a"]) != keptRuns || oldest {
+		t.Errorf("%d runs are kept (the second one: %t), want the newest %d", len(a.known["a"]), oldest, keptRuns)
 	}
 }
