@@ -131,17 +131,16 @@ func (e *explore) Tell(obs ...Observation) {
 	}
 }
 
-// CellOf names the cell of behaviour that a trial fell into, "" for one that says nothing.
-func (e Explore) CellOf(o Observation) string {
+// CellOf is the function with the bins of the strategy.
+func (e Explore) CellOf(o Observation) string { return CellOf(o, e.withDefaults().Bins) }
+
+// CellOf names the cell of behaviour that a trial fell into, with so many bins in a
+// doubling of each objective. A trial that failed, or whose end is withheld, says nothing
+// about its design and is in none: its name is "".
+func CellOf(o Observation, bins float64) string {
 	if o.Status == Failed || o.Status == Withheld {
 		return ""
 	}
-	return CellOf(o, e.withDefaults().Bins)
-}
-
-// CellOf names the cell of behaviour that a trial fell into, with so many bins in a
-// doubling of each objective. Trials that failed have one of their own.
-func CellOf(o Observation, bins float64) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s", o.Status, o.Cause)
 	for _, v := range o.Values {

@@ -43,12 +43,13 @@ func (l *Lessons) Add(s space.Space, obs []Observation) error {
 		if !ok {
 			return fmt.Errorf("trial %d does not belong to the space", o.Trial)
 		}
-		if e.told.Has(key) || o.Status == Failed || o.Status == Withheld {
+		cell := CellOf(*o, a.Bins)
+		if cell == "" || e.told.Has(key) {
 			continue
 		}
 		if len(e.order) >= a.Initial {
 			x := e.frontier.describe(o.Point, nil, a.Bins, e.numbers)
-			_, known := e.numbers[CellOf(*o, a.Bins)]
+			_, known := e.numbers[cell]
 			l.samples = append(l.samples, judged{slices.Clone(x), !known})
 		}
 		e.Tell(*o)

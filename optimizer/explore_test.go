@@ -59,6 +59,15 @@ func TestCells(t *testing.T) {
 		same(Observation{Status: Infeasible, Values: []float64{1}}, value(1)) {
 		t.Error("causes and feasibility tell cells apart")
 	}
+	for _, status := range []Status{Failed, Withheld} {
+		o := Observation{Status: status, Cause: "a", Values: []float64{1}}
+		if of, by := CellOf(o, 2), (Explore{}).CellOf(o); of != "" || by != "" {
+			t.Errorf("a trial of status %d says nothing about its design, but its cell is %q, and %q by the strategy", status, of, by)
+		}
+	}
+	if o := value(3, 5); CellOf(o, Explore{}.withDefaults().Bins) != (Explore{}).CellOf(o) {
+		t.Error("the strategy names another cell than the function with its bins")
+	}
 }
 
 // observed is what a study on the lattice of grid(t, 3, 32) is told: the scale moves what

@@ -201,7 +201,9 @@ func (p *problem) cover(ctx context.Context, c contender, seed uint64) (counts [
 		}
 		s.Tell(o)
 		log = append(log, o)
-		cells[optimizer.CellOf(o, bins)] = true
+		if cell := optimizer.CellOf(o, bins); cell != "" {
+			cells[cell] = true
+		}
 		if slices.Contains(marks(), trial+1) {
 			counts = append(counts, float64(len(cells)))
 		}
