@@ -90,6 +90,7 @@ func limitsTable() string {
 		{"trials of a study", events.MaxTrials},
 		{"designs in a work item", events.MaxBatch},
 		{"work items in flight", events.MaxParallelism},
+		{"work items that one worker takes at a time", events.MaxSlots},
 		{"lag, in work items", events.MaxLag},
 		{"attempts at one design", events.MaxAttempts},
 		{"time-out of one evaluation", fmt.Sprint(events.MaxTimeoutSeconds, " s (a week)")},

@@ -16,6 +16,9 @@ const (
 	MaxBatch = 1024
 	// MaxParallelism is the largest number of batches in flight.
 	MaxParallelism = 1024
+	// MaxSlots is the largest number of work items that one worker takes at a time: its
+	// notices name them all.
+	MaxSlots = 512
 	// MaxLag is the largest number of batches that an ask may lag behind.
 	MaxLag = 4 * MaxParallelism
 	// MaxAttempts is how often one design may be tried.

@@ -145,6 +145,8 @@ type Presence struct {
 	Items []PresentItem `json:"items,omitempty"`
 	// Returned are items that it gave back lately, and why.
 	Returned []PresentItem `json:"returned,omitempty"`
+	// MoreReturned counts those that Returned leaves out: it names the latest.
+	MoreReturned int `json:"more_returned,omitempty"`
 	// HandedBack counts the items that it gave back because they are for another
 	// version, program or run.
 	HandedBack uint64 `json:"handed_back,omitempty"`

@@ -97,8 +97,8 @@ says (spec.evaluator.timeout). docs/plug-in-evaluator.md has the lines.`,
 			if !events.IsName(name) {
 				return cli.Usagef("--name %q: want a name of 1 to 63 of a-z, 0-9 and \"-\"", name)
 			}
-			if slots < 1 {
-				return cli.Usagef("--slots %d: want at least 1", slots)
+			if err := workerSlots("--slots", slots); err != nil {
+				return err
 			}
 			argv, err := program.argv()
 			if err != nil {
@@ -212,8 +212,8 @@ func (a *app) checkOptions(c *cobra.Command, f *checkFlags) (o external.CheckOpt
 	if f.designs < 0 {
 		return o, nil, cli.Usagef("--designs %d: want at least 1", f.designs)
 	}
-	if f.slots < 1 {
-		return o, nil, cli.Usagef("--slots %d: want at least 1", f.slots)
+	if err := workerSlots("--slots", f.slots); err != nil {
+		return o, nil, err
 	}
 	if o.Options, err = f.program.options(); err != nil {
 		return o, nil, err
@@ -294,3 +294,11 @@ func (a *app) checkEvaluator(ctx context.Context, argv []string, o external.Chec
 
 // sayTriedAfter is after how long a check says again how far it is.
 const sayTriedAfter = 10 * time.Second
+
+// workerSlots refuses a number of slots that no worker has.
+func workerSlots(flag string, n int) error {
+	if n < 1 || n > events.MaxSlots {
+		return cli.Usagef("%s %d: want 1 to %d; start more workers for more", flag, n, events.MaxSlots)
+	}
+	return nil
+}

@@ -51,8 +51,8 @@ shown together. Each learns from those before it.`,
 			if err := flags.picture.check(a); err != nil {
 				return err
 			}
-			if flags.evaluators < 1 {
-				return cli.Usagef("--evaluators %d: want at least 1", flags.evaluators)
+			if err := workerSlots("--evaluators", flags.evaluators); err != nil {
+				return err
 			}
 			if err := flags.web.check(); err != nil {
 				return err

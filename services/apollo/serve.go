@@ -47,8 +47,8 @@ func (f *serviceFlags) register(c *cobra.Command, retention retentionFlags) {
 }
 
 func (f *serviceFlags) check() error {
-	if f.evaluators < 1 {
-		return cli.Usagef("--evaluators %d: want at least 1", f.evaluators)
+	if err := workerSlots("--evaluators", f.evaluators); err != nil {
+		return err
 	}
 	if _, err := f.quota.read(); err != nil {
 		return err

@@ -50,8 +50,9 @@ after an interruption, and prints the answer of one that has ended.`,
 				return cli.Usagef("say how many trials are shared: --at N")
 			case flags.at < 1 || flags.at > events.MaxTrials:
 				return cli.Usagef("--at %d: want 1 to %d", flags.at, events.MaxTrials)
-			case flags.evaluators < 1:
-				return cli.Usagef("--evaluators %d: want at least 1", flags.evaluators)
+			}
+			if err := workerSlots("--evaluators", flags.evaluators); err != nil {
+				return err
 			}
 			a.workers = flags.evaluators
 			doc, err := a.forkOf(c.Context(), c, args[0], &flags)

@@ -54,8 +54,8 @@ The agreement is Kendall's tau-b over the designs that both measured: 1 is the s
 			if flags.top < 1 || flags.top > events.MaxStart {
 				return cli.Usagef("--top %d: want 1 to %d", flags.top, events.MaxStart)
 			}
-			if flags.evaluators < 1 {
-				return cli.Usagef("--evaluators %d: want at least 1", flags.evaluators)
+			if err := workerSlots("--evaluators", flags.evaluators); err != nil {
+				return err
 			}
 			if (flags.file != "") == (flags.evaluator+flags.exec != "") {
 				return cli.Usagef("say who measures: --evaluator NAME, --exec COMMAND, or --study-file FILE")

@@ -191,14 +191,17 @@ func (o *owner) strangersWork(ctx context.Context, known []events.Presence) bool
 
 // comeAgain counts the items that workers gave back and that the queue holds until they come
 // again: what another one has in hand by now is counted there, and what was answered is gone.
+// Items that no notice has room to name are all taken for such: that others are at work is
+// said where it is sure.
 func (o *owner) comeAgain(known []events.Presence) int {
 	type key struct {
 		study, run string
 		batch      int
 	}
 	is := func(i events.PresentItem) key { return key{i.Study, i.Run, i.Batch} }
-	again := map[key]bool{}
+	again, unnamed := map[key]bool{}, 0
 	for _, p := range known {
+		unnamed += p.MoreReturned
 		for _, i := range p.Returned {
 			again[is(i)] = !o.hasAnswer(i)
 		}
@@ -209,7 +212,7 @@ func (o *owner) comeAgain(known []events.Presence) int {
 		}
 	}
 	maps.DeleteFunc(again, func(_ key, comes bool) bool { return !comes })
-	return len(again)
+	return len(again) + unnamed
 }
 
 // hasAnswer reports whether an item is one of this run that nobody waits for any more.

@@ -23,6 +23,10 @@ func TestItemsThatComeAgainAreCountedOnce(t *testing.T) {
 	if got := o.comeAgain(known); got != 1 {
 		t.Errorf("%d items come again, want batch 3 of the other study alone", got)
 	}
+	known[1].MoreReturned = 7
+	if got := o.comeAgain(known); got != 8 {
+		t.Errorf("%d items come again, want batch 3 and the 7 without a name", got)
+	}
 	if _, text := o.givenBack(known); text != "" {
 		t.Errorf("%q of a batch that nobody waits for", text)
 	}

@@ -21,10 +21,10 @@ import (
 
 // maxReturned bounds the items given back that a notice names: while a stream is full they
 // are all that is outstanding, and a notice has to fit in a message.
-const maxReturned = 512
+const maxReturned = events.MaxSlots
 
-// maxPresenceText bounds the text of an item in a notice: with maxReturned items in hand and as
-// many given back, it still fits in a message of 1 MiB where JSON writes two bytes for each.
+// maxPresenceText bounds the text of an item in a notice: with as many items in hand as a worker
+// takes, and maxReturned given back, it still fits in a message of 1 MiB where JSON writes two bytes for each.
 const maxPresenceText = 400
 
 // presenceText bounds a text for a notice. What cannot be printed is a blank in it: JSON
@@ -120,8 +120,8 @@ func (h *heldItems) has(item events.PresentItem) bool {
 }
 
 // list returns the items in hand and the latest of those given back that have not come
-// again, in order.
-func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
+// again, in order; more is how many others were given back.
+func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem, more int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for item, since := range h.items {
@@ -136,7 +136,8 @@ func (h *heldItems) list(now time.Time) (items, returned []events.PresentItem) {
 	for _, list := range [][]events.PresentItem{items, returned} {
 		slices.SortFunc(list, func(a, b events.PresentItem) int { return int(a.Since - b.Since) })
 	}
-	return items, returned[max(0, len(returned)-maxReturned):]
+	more = max(0, len(returned)-maxReturned)
+	return items, returned[more:], more
 }
 
 // stuckAfter is how long an answer may take to be stored: longer than a cluster takes to
@@ -257,7 +258,7 @@ func (e *Evaluator) presence() events.Presence {
 		Study: e.OnlyStudy, Run: e.OnlyRun, Slots: max(e.Slots, 1), HandedBack: e.HandedBack(),
 		Answered: e.answered.Load(), FailedAttempts: e.failed.Load(), UpSeconds: time.Since(e.began).Seconds(),
 	}
-	p.Items, p.Returned = e.hands.list(time.Now())
+	p.Items, p.Returned, p.MoreReturned = e.hands.list(time.Now())
 	p.Stuck = e.storing.stuck(time.Now(), e.hands.has)
 	return p
 }

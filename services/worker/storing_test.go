@@ -101,11 +101,11 @@ func TestItemsGivenBackAreToldUntilTheyCome(t *testing.T) {
 			}
 			done(errors.New("no room"))
 			time.Sleep(c.delay)
-			if _, returned := h.list(time.Now()); len(returned) != 1 || returned[0].Batch != 3 || returned[0].Error != "no room" {
+			if _, returned, _ := h.list(time.Now()); len(returned) != 1 || returned[0].Batch != 3 || returned[0].Error != "no room" {
 				t.Errorf("%s, when it comes again: %+v, want batch 3 with its reason", name, returned)
 			}
 			time.Sleep(events.AckWait + time.Second)
-			if _, returned := h.list(time.Now()); len(returned) != 0 {
+			if _, returned, _ := h.list(time.Now()); len(returned) != 0 {
 				t.Errorf("%s, after it came again: %+v, want nothing", name, returned)
 			}
 		})
@@ -124,8 +124,8 @@ func TestANoticeNamesTheLatestItemsGivenBack(t *testing.T) {
 			h.hold(msg)(errors.New("no room"))
 			time.Sleep(time.Millisecond)
 		}
-		if _, returned := h.list(time.Now()); len(returned) != maxReturned || returned[0].Batch != 10 {
-			t.Errorf("%d items from batch %d on, want the last %d", len(returned), returned[0].Batch, maxReturned)
+		if _, returned, more := h.list(time.Now()); len(returned) != maxReturned || returned[0].Batch != 10 || more != 10 {
+			t.Errorf("%d items from batch %d on and %d more, want the last %d and 10", len(returned), returned[0].Batch, more, maxReturned)
 		}
 	})
 }
@@ -148,7 +148,7 @@ func TestNoticesFitInAMessage(t *testing.T) {
 			}
 		}
 		p := e.presence()
-		p.Items, p.Returned = h.list(time.Now())
+		p.Items, p.Returned, _ = h.list(time.Now())
 		data, err := encodePresence(p)
 		if err != nil || len(p.Items) != maxReturned || len(p.Returned) != maxReturned || len(data) > 1<<20 {
 			t.Errorf("%q: %d items in hand and %d given back take %d bytes, error %v; want %d of each in at most %d", word, len(p.Items), len(p.Returned), len(data), err, maxReturned, 1<<20)
