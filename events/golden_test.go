@@ -119,7 +119,7 @@ func samples() []events.Payload {
 		events.Progress{Study: study, Run: run, State: "running", Counts: events.Counts{Trials: 100, Measured: 70, Infeasible: 29, Failed: 1, Feasible: 60, Voided: 2, Stopped: 3, LowFidelity: 7}, Budget: 400, InFlight: 16, Best: &best, FrontSize: 1, Hypervolume: &volume, Waiting: waiting, Idle: waiting},
 		events.Presence{
 			Evaluator: "edge", Worker: "host-1/7", Process: "q7x", Version: "1", Program: strings.Repeat("4e", 32), ProgramText: "python3 simulator.py",
-			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, HandedBack: 3, Answered: 12, FailedAttempts: 2, UpSeconds: 8.5, Stuck: "no answer was stored for 12s",
+			Study: study, Run: run, Slots: 4, Items: []events.PresentItem{item}, Returned: []events.PresentItem{item}, MoreReturned: 5, HandedBack: 3, Answered: 12, FailedAttempts: 2, UpSeconds: 8.5, Stuck: "no answer was stored for 12s",
 		},
 		events.Archiving{
 			Worker: "host-1/8", Process: "k2m", Dir: "/data", Waiting: waiting, Rows: 12,
