@@ -162,7 +162,7 @@ type trialJSON struct {
 func (l *ledger) json(t *trial) trialJSON {
 	spec := l.view.Spec
 	j := trialJSON{
-		Trial: t.number, Batch: t.batch, Outcome: "running", Origin: t.origin, Parents: t.parents,
+		Trial: t.number, Batch: t.batch, Outcome: l.view.State.OpenTrial(), Origin: t.origin, Parents: t.parents,
 		Design: designMap(spec, t.design), Inactive: l.meaning.Inactive(t.design), Metrics: map[string]float64{}, Worker: t.worker, NetworkName: l.networks.of(t.design),
 	}
 	if r := t.result; r != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"apollo/events"
-	"apollo/services/archive"
 	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/study"
@@ -80,13 +78,7 @@ func (m *manual) begin(ctx context.Context, c *cobra.Command, r *runner, name st
 		return cli.Hinted(cli.ExitUsage, fmt.Sprintf("write `manual: true` in its evaluator to measure by hand; `apollo trial add %s` adds designs of your own to any study", name),
 			fmt.Errorf("study %s is measured by the evaluator %s: nobody is asked by hand", name, spec.Evaluator.Name))
 	}
-	m.drive = func() {
-		logger := m.app.Logger(c, slog.LevelWarn)
-		p := m.app.proposer(c, m.session)
-		p.Only, p.Local, p.Programs, p.Logger = name, true, m.app.programsIn(folder(r.file)), logger.With("service", "proposer")
-		archiver := archive.Archiver{Bus: m.session.bus, Standby: m.session.server == nil, Dir: m.app.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: m.session.tracer}
-		m.process = startRoles(ctx, []role{{"proposer", p.Run}}, []role{{"archiver", archiver.Run}})
-	}
+	m.drive = func() { m.process = m.app.driveBriefly(ctx, c, m.session, name, folder(r.file)) }
 	if m.view == nil {
 		err = m.session.drivenBy(m.drive, func() (err error) {
 			m.view, err = r.submit(ctx)

@@ -33,6 +33,8 @@ func (a *app) where() string {
 func nextOf(name string, spec *events.Spec, state study.State, trials, feasible int, front bool) string {
 	_, template := inspect.Builtins().Template(spec.Template)
 	switch {
+	case state == study.Running && spec.Evaluator.Manual:
+		return "apollo trial ask " + name
 	case state == study.Running || state == study.Stopping:
 		return "apollo study watch " + name
 	case state == study.Paused:

@@ -11,6 +11,7 @@ import (
 func TestNextOf(t *testing.T) {
 	t.Parallel()
 	template, own := &events.Spec{Template: "edge"}, &events.Spec{}
+	manual := &events.Spec{Evaluator: events.EvaluatorSpec{Manual: true}}
 	for _, c := range []struct {
 		name             string
 		spec             *events.Spec
@@ -20,6 +21,7 @@ func TestNextOf(t *testing.T) {
 		want             string
 	}{
 		{"it runs", template, study.Running, 3, 1, false, "apollo study watch s"},
+		{"it is measured by hand", manual, study.Running, 3, 1, false, "apollo trial ask s"},
 		{"it ends", template, study.Stopping, 3, 1, false, "apollo study watch s"},
 		{"it is paused", template, study.Paused, 3, 1, false, "apollo study resume s"},
 		{"it found something", template, study.Completed, 3, 1, false, "apollo design neighbours --study s"},

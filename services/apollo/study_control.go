@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"apollo/events"
+	"apollo/services/archive"
 	"apollo/services/cli"
 	"apollo/services/client"
 	"apollo/services/study"
@@ -102,7 +104,7 @@ func (a *app) steer(c *cobra.Command, name string, request *events.StudyControl,
 		Budget int    `json:"budget"`
 	}{view.Study, view.Run, string(view.State), view.Budget}
 	if s.server != nil && !view.State.Terminal() && view.State != study.Paused {
-		a.Say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
+		a.Say("nothing drives the study now: %s, or `apollo up`, goes on with it", client.GoesOnBy(view))
 	}
 	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
 		fmt.Fprintf(w, "%s is %s, with a budget of %s trials\n", name, view.State, cli.Count(view.Budget))
@@ -139,21 +141,13 @@ func (a *app) control(ctx context.Context, s *session, view *client.StudyView, r
 	return refusal(client.Control(ctx, s.bus, a.login.owner, *request))
 }
 
-// driveBriefly runs a proposer for one study until the returned function is
-// called: it carries out what is asked of the study.
-func (a *app) driveBriefly(ctx context.Context, c *cobra.Command, s *session, name string) (stop func() error) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() {
-		p := a.proposer(c, s)
-		p.Only, p.Programs = name, a.programsIn("") // the study's prior may be one
-		done <- p.Run(ctx)
-	}()
-	return func() error {
-		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
-			return err
-		}
-		return nil
-	}
+// driveBriefly runs a proposer for one study, whose programs stand in a folder, until the
+// roles are stopped: it carries out what is asked of the study. An archiver writes what it
+// answers.
+func (a *app) driveBriefly(ctx context.Context, c *cobra.Command, s *session, name, programs string) *roleGroup {
+	logger := a.Logger(c, slog.LevelWarn)
+	p := a.proposer(c, s)
+	p.Only, p.Local, p.Programs, p.Logger = name, true, a.programsIn(programs), logger.With("service", "proposer")
+	archiver := archive.Archiver{Bus: s.bus, Standby: s.server == nil, Dir: a.archive(), Worker: workerName(), Logger: logger.With("service", "archiver"), Tracer: s.tracer}
+	return startRoles(ctx, []role{{"proposer", p.Run}}, []role{{"archiver", archiver.Run}})
 }

@@ -203,7 +203,7 @@ func (a *app) retryTrials(c *cobra.Command, name, where, list string) error {
 	case view.Spec.Evaluator.Manual:
 		a.Say("`apollo trial ask %s` prints the designs", name)
 	case s.server != nil:
-		a.Say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
+		a.Say("nothing drives the study now: %s, or `apollo up`, goes on with it", client.GoesOnBy(view))
 	}
 	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
 		fmt.Fprintf(w, "%s measures %s anew: %s\n", name, cli.Plural(len(old), "trial"), spans(value.Trials))

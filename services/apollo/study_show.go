@@ -244,7 +244,11 @@ func (s *shownStudy) text(w io.Writer, p cli.Paint) {
 		return
 	}
 	if s.Best == nil {
-		fmt.Fprintln(w, "best     none is feasible")
+		none := "none is feasible"
+		if s.Measured+s.Infeasible+s.Failed+s.Stopped == 0 {
+			none = "none has an answer"
+		}
+		fmt.Fprintln(w, "best     "+none)
 		return
 	}
 	fmt.Fprintf(w, "best     trial %d: %s\n\n", s.Best.Trial, bestText(s.Spec, s.Best))

@@ -28,7 +28,7 @@ func (a *app) studyWatchCommand() *cobra.Command {
 				return err
 			}
 			if s.server != nil && !view.State.Terminal() {
-				a.Say("nothing drives %s now, it is %s: `apollo run` with its file goes on with it", view.Study, view.State)
+				a.Say("nothing drives %s now, it is %s: %s goes on with it", view.Study, view.State, client.GoesOnBy(view))
 				return cli.Silent(cli.ExitError)
 			}
 			f := &follower{app: a, session: s, progress: newProgress(a, view.Spec), paused: func(ctx context.Context, view *client.StudyView, _ string) error {

@@ -129,11 +129,10 @@ func (a *app) addTrials(c *cobra.Command, name string, read func(*events.Spec) (
 // driven does something that a proposer carries out: one of this process where no
 // server runs, or where the process that has it drives nothing.
 func (a *app) driven(c *cobra.Command, s *session, name string, do func() error) error {
-	stop := func() error { return nil }
-	drive := func() { stop = a.driveBriefly(c.Context(), c, s, name) }
-	err := s.drivenBy(drive, do)
-	if stopErr := stop(); err == nil {
-		err = stopErr
+	var process *roleGroup
+	err := s.drivenBy(func() { process = a.driveBriefly(c.Context(), c, s, name, "") }, do)
+	if process != nil {
+		err = cmp.Or(err, process.stopAfter(s.log))
 	}
 	return err
 }
@@ -191,7 +190,7 @@ func (a *app) printAdded(c *cobra.Command, s *session, view *client.StudyView, d
 		}
 	}
 	if s.server != nil {
-		a.Say("nothing drives the study now: `apollo run` with its file, or `apollo up`, goes on with it")
+		a.Say("nothing drives the study now: %s, or `apollo up`, goes on with it", client.GoesOnBy(view))
 	}
 	return a.Print(cli.Answer{Value: value, Text: func(w io.Writer, _ cli.Paint) {
 		fmt.Fprintf(w, "%s has %s more", view.Study, cli.Plural(len(value.Added), "trial"))

@@ -493,7 +493,7 @@ func (a *app) readDesigns(c *cobra.Command, spec *events.Spec, path, origin stri
 		}
 		d := events.AddedDesign{Design: row.Design, Metrics: row.measured(spec), Outcome: row.Outcome, Reason: row.Reason, Origin: origin}
 		switch {
-		case row.Outcome == events.OutcomeFailed || row.Outcome == events.OutcomeStopped || row.Outcome == "running" || row.Outcome == "voided":
+		case slices.Contains([]string{events.OutcomeFailed, events.OutcomeStopped, study.TrialRunning, study.TrialAbandoned, "voided"}, row.Outcome):
 			left++
 			continue
 		case row.Outcome == "" && len(d.Metrics) > 0:

@@ -56,7 +56,7 @@ func (f *follower) silence(ctx context.Context, view *client.StudyView) events.W
 			Hint: "is the server running? this command goes on when it is back",
 		}
 	}
-	return client.NoProposer(view.Study)
+	return client.NoProposer(view)
 }
 
 // ticks shows the progress of a run, what it waits for, and that nothing is

@@ -20,11 +20,19 @@ const ListenFor = 2500 * time.Millisecond
 // driver tells of it every second.
 const SilentAfter = 5 * time.Second
 
+// GoesOnBy is the command with which somebody goes on with a study that nobody drives.
+func GoesOnBy(view *StudyView) string {
+	if view.Spec != nil && view.Spec.Evaluator.Manual {
+		return "`apollo trial ask " + view.Study + "`"
+	}
+	return "`apollo run` with the file of " + view.Study
+}
+
 // NoProposer is the cause of a run that nobody drives.
-func NoProposer(name string) events.Waiting {
+func NoProposer(view *StudyView) events.Waiting {
 	return events.Waiting{
 		Code: events.WaitsNoProposer, Message: "nobody drives the study: no proposer is there",
-		Hint: "`apollo run` with the file of " + name + " goes on with it; so do `apollo up` and `apollo serve proposer`",
+		Hint: GoesOnBy(view) + " goes on with it; so do `apollo up` and `apollo serve proposer`",
 	}
 }
 
@@ -130,10 +138,7 @@ func LookAt(ctx context.Context, bus events.Bus, view *StudyView, alone bool) er
 		view.wait(tick.Waiting)
 		view.Idle = tick.Idle
 	case view.active():
-		nobody := NoProposer(view.Study)
-		if view.Spec != nil && view.Spec.Evaluator.Manual {
-			nobody.Hint = "`apollo trial ask " + view.Study + "` goes on with it"
-		}
+		nobody := NoProposer(view)
 		view.wait(&nobody)
 	}
 	if err := ReadArchiveWaits(ctx, bus.Log(), view); err != nil {
@@ -152,6 +157,9 @@ func LookAt(ctx context.Context, bus events.Bus, view *StudyView, alone bool) er
 		view.alsoWaits(archiving.WaitingOf(view.Study, view.Run))
 	default:
 		nobody := NoArchiver()
+		if alone {
+			nobody.Hint = "`apollo up` on the data directory writes what is missing"
+		}
 		view.alsoWaits(&nobody)
 	}
 	return nil

@@ -83,7 +83,7 @@ func writeCSV(ctx context.Context, w io.Writer, bus events.Bus, s *snapshot) err
 
 // line is a trial of a batch for CSV.
 func (s *snapshot) line(b *archive.Joined, i int) *inspect.TrialLine {
-	l := &inspect.TrialLine{Trial: b.Proposed.FirstTrial + i, Outcome: "running", Design: b.Proposed.Designs[i]}
+	l := &inspect.TrialLine{Trial: b.Proposed.FirstTrial + i, Outcome: s.view.State.OpenTrial(), Design: b.Proposed.Designs[i]}
 	if i < len(b.Proposed.Origins) {
 		l.Origin = b.Proposed.Origins[i]
 	}

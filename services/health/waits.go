@@ -286,7 +286,7 @@ func (w *Waits) List() []Wait {
 	for key, r := range w.runs {
 		cause := r.run
 		if r.active && !w.deaf && time.Since(r.heard) > client.SilentAfter {
-			nobody := client.NoProposer(key[0])
+			nobody := client.NoProposer(&client.StudyView{Study: key[0]})
 			cause = &nobody
 		}
 		if cause != nil {

@@ -36,6 +36,20 @@ const (
 // Terminal reports whether nothing happens in the state by itself.
 func (s State) Terminal() bool { return events.EndsRun(string(s)) }
 
+// Outcomes of a trial that the log has no answer to. Nobody waits for one that is abandoned.
+const (
+	TrialRunning   = "running"
+	TrialAbandoned = "abandoned"
+)
+
+// OpenTrial is the outcome of a trial without an answer.
+func (s State) OpenTrial() string {
+	if s.Terminal() {
+		return TrialAbandoned
+	}
+	return TrialRunning
+}
+
 // Config is what a machine is made of.
 type Config struct {
 	Spec *events.Spec
